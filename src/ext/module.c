@@ -1,0 +1,67 @@
+/* The module: multi-phase initialisation, its state, and the order in which its parts come up. */
+#include "state.h"
+
+#include "codec.h"
+#include "errors.h"
+
+struct ext_state *ext_state_of_module(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+static int module_exec(PyObject *module)
+{
+    struct ext_state *state = ext_state_of_module(module);
+    if (errors_init(state) < 0)
+        return -1;
+    if (codec_init(module, state) < 0)
+        return -1;
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct ext_state *state = ext_state_of_module(module);
+    for (int st = 0; st < NGR_STATUS_COUNT; st++)
+        Py_VISIT(state->error_classes[st]);
+    Py_VISIT(state->codec);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    struct ext_state *state = ext_state_of_module(module);
+    for (int st = 0; st < NGR_STATUS_COUNT; st++)
+        Py_CLEAR(state->error_classes[st]);
+    Py_CLEAR(state->codec);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef ext_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nano_graphrag_redis._native",
+    .m_doc = "The C side of nano_graphrag_redis: connections, pipelining and the JSON codec.",
+    .m_size = sizeof(struct ext_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&ext_module);
+}
