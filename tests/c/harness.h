@@ -1,0 +1,109 @@
+/* A test program is a list of facts: TEST(name) functions named in RUN_ALL(). A failed CHECK prints where and what and
+ * ends that test; the program's exit code is the number of failed tests. The last line is "N passed, M failed". */
+#ifndef TESTS_HARNESS_H
+#define TESTS_HARNESS_H
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+static jmp_buf harness_exit;
+static int harness_passed, harness_failed;
+
+#define TEST(name) static void name(void)
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("  %s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                     \
+            longjmp(harness_exit, 1);                                                              \
+        }                                                                                          \
+    } while (0)
+
+#define CHECK_INT(got, want)                                                                       \
+    do {                                                                                           \
+        long long harness_got = (long long)(got), harness_want = (long long)(want);                \
+        if (harness_got != harness_want) {                                                         \
+            printf("  %s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #got, harness_got,       \
+                   harness_want);                                                                  \
+            longjmp(harness_exit, 1);                                                              \
+        }                                                                                          \
+    } while (0)
+
+#define CHECK_TEXT(got, want)                                                                      \
+    do {                                                                                           \
+        const char *harness_got = (got), *harness_want = (want);                                   \
+        if (!harness_got || strcmp(harness_got, harness_want) != 0) {                              \
+            printf("  %s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #got,                \
+                   harness_got ? harness_got : "(null)", harness_want);                            \
+            longjmp(harness_exit, 1);                                                              \
+        }                                                                                          \
+    } while (0)
+
+#define RUN(name)                                                                                  \
+    do {                                                                                           \
+        if (setjmp(harness_exit) == 0) {                                                           \
+            name();                                                                                \
+            harness_passed++;                                                                      \
+        } else {                                                                                   \
+            printf("FAILED %s\n", #name);                                                          \
+            harness_failed++;                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* Ends main(): prints the totals, answers the exit code. */
+static inline int harness_result(void)
+{
+    printf("%d passed, %d failed\n", harness_passed, harness_failed);
+    return harness_failed;
+}
+
+/* --- an allocator whose Nth allocation fails, and which counts what is alive --------------------------- */
+
+static long harness_alive, harness_fail_at, harness_allocations;
+
+static inline int harness_must_fail(void)
+{
+    harness_allocations++;
+    return harness_fail_at && harness_allocations == harness_fail_at;
+}
+
+static inline void *harness_alloc(size_t size)
+{
+    if (harness_must_fail())
+        return NULL;
+    void *p = malloc(size);
+    if (p)
+        harness_alive++;
+    return p;
+}
+
+static inline void *harness_resize(void *old, size_t size)
+{
+    if (harness_must_fail())
+        return NULL;
+    void *p = realloc(old, size);
+    if (p && !old)
+        harness_alive++;
+    return p;
+}
+
+static inline void harness_release(void *p)
+{
+    harness_alive--;
+    free(p);
+}
+
+/* From here on the allocation number `nth` fails (0: none does); counters start anew. */
+static inline void harness_fail_nth(long nth)
+{
+    static const struct ngr_mem failing = {harness_alloc, harness_resize, harness_release};
+    ngr_mem_use(&failing);
+    harness_fail_at = nth;
+    harness_allocations = 0;
+}
+
+#endif
