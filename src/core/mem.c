@@ -46,11 +46,16 @@ char *ngr_copy_string(const char *text, size_t len)
     return copy;
 }
 
+void ngr_wipe(void *p, size_t size)
+{
+    for (volatile char *at = p; size; size--)
+        *at++ = 0;
+}
+
 void ngr_release_secret(char *text)
 {
     if (!text)
         return;
-    for (volatile char *p = text; *p; p++)
-        *p = 0;
+    ngr_wipe(text, strlen(text));
     ngr_release(text);
 }

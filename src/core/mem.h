@@ -22,7 +22,10 @@ void ngr_release(void *p);
 /* A NUL-terminated copy of `len` bytes; NULL when memory ends. */
 char *ngr_copy_string(const char *text, size_t len);
 
-/* Forgets a secret: overwrites it in a way the compiler may not remove, then releases it. NULL is fine. */
+/* Overwrites a secret in a way the compiler may not remove. */
+void ngr_wipe(void *p, size_t size);
+
+/* Wipes a NUL-terminated secret, then releases it. NULL is fine. */
 void ngr_release_secret(char *text);
 
 #endif

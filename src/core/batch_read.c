@@ -1,0 +1,321 @@
+/* Reading many keys: GET, MGET, GETEX and EXISTS. A call is cut into parts of a bounded expected size; a few parts are under
+ * way at a time, so that the server prepares the next answer while this one is decoded, and neither side holds more than
+ * the parts under way. */
+#include "batch.h"
+
+#include <stddef.h>
+
+#include "mem.h"
+
+enum read_mode { READ_GET, READ_MGET, READ_GETEX, READ_EXISTS };
+
+#define PARTS_UNDER_WAY 4
+#define PART_BYTES      (256u * 1024) /* of values expected in one part, and of keys */
+#define PART_MAX_KEYS   512
+#define PART_FIRST_KEYS 16            /* while nothing is known about the size of values */
+#define EXISTS_KEYS     1024
+#define PART_WEIGHT     512           /* see pool.c: keeps small calls off this connection */
+#define COMMAND_BYTES   96            /* more than the words around a key ever take */
+
+struct read_part {
+    struct ngr_req req;
+    enum read_mode mode;
+    size_t begin, count;   /* serves the indices begin ... begin + count - 1 */
+    size_t *chosen;        /* or, when not NULL, these `count` indices */
+    size_t *missing;       /* READ_MGET: the indices answered with nil */
+    size_t missing_count;
+    bool is_embedded;
+};
+
+struct read_call {
+    struct ngr_call call;
+    struct ngr_keys keys;
+    enum read_mode mode;
+    long long renew;
+    size_t next;           /* the first index that no part serves yet */
+    size_t parts;          /* under way */
+    struct read_part *prepared;
+    struct read_part solo; /* a call for one key needs no second allocation; its bytes follow */
+};
+
+static struct read_call *read_of(struct ngr_call *call)
+{
+    return ngr_of(call, struct read_call, call);
+}
+
+static struct read_part *part_of(struct ngr_req *r)
+{
+    return ngr_of(r, struct read_part, req);
+}
+
+static size_t index_at(const struct read_part *part, size_t i)
+{
+    return part->chosen ? part->chosen[i] : part->begin + i;
+}
+
+/* --- the bytes ---------------------------------------------------------------------------------------------- */
+
+static size_t key_room(const struct read_call *rc, size_t index)
+{
+    return COMMAND_BYTES + rc->keys.prefix.len + rc->keys.ids[index].len;
+}
+
+/* How many keys the next part takes, and the room its bytes need at most. */
+static size_t part_keys(const struct read_call *rc, size_t *room)
+{
+    size_t most = EXISTS_KEYS, count = 0;
+    double expected = rc->call.host ? rc->call.host->value_bytes : 0;
+    if (rc->mode != READ_EXISTS) {
+        most = expected > 0 ? (size_t)(PART_BYTES / expected) : PART_FIRST_KEYS;
+        most = most < 1 ? 1 : most > PART_MAX_KEYS ? PART_MAX_KEYS : most;
+    }
+    *room = COMMAND_BYTES;
+    while (count < most && rc->next + count < rc->keys.count && (count == 0 || *room < PART_BYTES))
+        *room += key_room(rc, rc->next + count++);
+    return count;
+}
+
+/* `b` is as large as part_keys() said, so nothing here can fail. */
+static void write_key_command(struct ngr_buf *b, const struct read_call *rc, const struct read_part *part, size_t index)
+{
+    static const char *const words[] = {[READ_GET] = "GET", [READ_GETEX] = "GETEX", [READ_EXISTS] = "EXISTS"};
+    ngr_cmd_array(b, part->mode == READ_GETEX ? 4 : 2);
+    ngr_cmd_bulk(b, words[part->mode], strlen(words[part->mode]));
+    ngr_cmd_key(b, rc->keys.prefix, rc->keys.ids[index]);
+    if (part->mode == READ_GETEX) {
+        ngr_cmd_bulk(b, "EX", 2);
+        ngr_cmd_number(b, rc->renew);
+    }
+}
+
+static void write_part(struct read_call *rc, struct read_part *part, char *bytes, size_t room)
+{
+    struct ngr_buf b = {.data = bytes, .cap = room};
+    if (part->mode == READ_MGET) {
+        ngr_cmd_array(&b, part->count + 1);
+        ngr_cmd_bulk(&b, "MGET", 4);
+        for (size_t i = 0; i < part->count; i++)
+            ngr_cmd_key(&b, rc->keys.prefix, rc->keys.ids[index_at(part, i)]);
+    } else {
+        for (size_t i = 0; i < part->count; i++)
+            write_key_command(&b, rc, part, index_at(part, i));
+    }
+    part->req.parts[0] = (struct ngr_span){b.data, b.len};
+    part->req.replies = part->mode == READ_MGET ? 1 : (uint32_t)part->count;
+    part->req.weight = rc->keys.count == 1 ? 1 : PART_WEIGHT;
+    part->req.is_repeatable = true;
+}
+
+/* --- the answers -------------------------------------------------------------------------------------------- */
+
+static void learn_size(struct ngr_call_host *host, size_t len)
+{
+    double seen = (double)len + 32;
+    host->value_bytes = host->value_bytes > 0 ? host->value_bytes + (seen - host->value_bytes) / 16 : seen;
+}
+
+static ngr_status answer(struct read_part *part, size_t i, const struct ngr_reply *reply)
+{
+    struct ngr_call *call = part->req.call;
+    struct read_call *rc = read_of(call);
+    size_t index = index_at(part, i);
+    if (reply->type == NGR_REPLY_ERROR) {
+        if (!call->is_ended)
+            ngr_call_refuse(&part->req, reply, rc->keys.prefix, &rc->keys.ids[index]);
+        return NGR_OK;
+    }
+    if (part->mode == READ_EXISTS) {
+        if (reply->type != NGR_REPLY_INTEGER)
+            return NGR_E_PROTOCOL;
+        ngr_call_number(call, index, reply->integer);
+        return NGR_OK;
+    }
+    if (reply->type == NGR_REPLY_BULK) {
+        learn_size(call->host, reply->len);
+        ngr_call_value(call, index, reply->data, reply->len);
+        return NGR_OK;
+    }
+    if (reply->type != NGR_REPLY_NIL)
+        return NGR_E_PROTOCOL;
+    if (part->mode == READ_MGET)
+        part->missing[part->missing_count++] = index;
+    else
+        ngr_call_value(call, index, NULL, 0);
+    return NGR_OK;
+}
+
+static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
+{
+    struct read_part *part = part_of(r);
+    if (part->mode != READ_MGET)
+        return reply->depth == 0 ? answer(part, r->seen, reply) : NGR_E_PROTOCOL;
+    if (reply->depth == 1)
+        return answer(part, reply->index, reply);
+    if (reply->type == NGR_REPLY_ERROR) {
+        ngr_call_refuse(r, reply, (struct ngr_span){NULL, 0}, NULL);
+        return NGR_OK;
+    }
+    part->missing_count = 0;
+    return reply->type == NGR_REPLY_ARRAY && reply->count == part->count ? NGR_OK : NGR_E_PROTOCOL;
+}
+
+/* --- the parts ---------------------------------------------------------------------------------------------- */
+
+static void on_answered(struct ngr_req *r);
+
+static void init_part(struct read_part *part, enum read_mode mode, size_t begin, size_t count)
+{
+    *part = (struct read_part){.mode = mode, .begin = begin, .count = count};
+    part->req.piece = on_piece;
+    part->req.answered = on_answered;
+}
+
+/* A part with room for `numbers` indices and its bytes behind it, in one piece of memory:
+ *     [ struct | indices | bytes ]                                                                              */
+static struct read_part *new_part(enum read_mode mode, size_t begin, size_t count, size_t numbers, size_t room,
+                                  char **bytes)
+{
+    struct read_part *part = ngr_alloc(sizeof *part + numbers * sizeof(size_t) + room);
+    if (!part)
+        return NULL;
+    init_part(part, mode, begin, count);
+    *bytes = (char *)(part + 1) + numbers * sizeof(size_t);
+    return part;
+}
+
+static struct read_part *next_part(struct read_call *rc)
+{
+    size_t room;
+    char *bytes;
+    size_t count = part_keys(rc, &room);
+    enum read_mode mode = rc->mode == READ_MGET && count == 1 ? READ_GET : rc->mode;
+    struct read_part *part = new_part(mode, rc->next, count, mode == READ_MGET ? count : 0, room, &bytes);
+    if (!part)
+        return NULL;
+    part->missing = (size_t *)(void *)(part + 1);
+    write_part(rc, part, bytes, room);
+    rc->next += count;
+    return part;
+}
+
+/* MGET answers nil for a key of another type as for no key. GET tells them apart, so what was nil is asked again: an id must
+ * never look absent when something is there. */
+static struct read_part *second_look(struct read_call *rc, const struct read_part *first)
+{
+    size_t room = 0;
+    char *bytes;
+    for (size_t i = 0; i < first->missing_count; i++)
+        room += key_room(rc, first->missing[i]);
+    struct read_part *part = new_part(READ_GET, 0, first->missing_count, first->missing_count, room, &bytes);
+    if (!part)
+        return NULL;
+    part->chosen = (size_t *)(void *)(part + 1);
+    memcpy(part->chosen, first->missing, first->missing_count * sizeof(size_t));
+    write_part(rc, part, bytes, room);
+    return part;
+}
+
+static void send_parts(struct read_call *rc)
+{
+    while (rc->parts < PARTS_UNDER_WAY && rc->next < rc->keys.count) {
+        struct read_part *part = next_part(rc);
+        if (!part)
+            return;
+        rc->parts++;
+        ngr_call_send(&rc->call, &part->req);
+    }
+}
+
+static void on_answered(struct ngr_req *r)
+{
+    struct read_part *part = part_of(r), *second = NULL;
+    struct ngr_call *call = r->call;
+    struct read_call *rc = read_of(call);
+    if (!ngr_call_goes_on(r))
+        return;
+    bool needs_second = part->mode == READ_MGET && part->missing_count;
+    if (needs_second)
+        second = second_look(rc, part);
+    rc->parts--;
+    ngr_call_drop(r);
+    if (second) {
+        rc->parts++;
+        ngr_call_send(call, &second->req);
+    } else if (needs_second) {
+        ngr_call_end(call, NGR_E_NOMEM, "");
+        return;
+    }
+    send_parts(rc);
+    if (rc->parts == 0)
+        ngr_call_end(call, rc->next == rc->keys.count ? NGR_OK : NGR_E_NOMEM, "");
+}
+
+/* --- the call ----------------------------------------------------------------------------------------------- */
+
+static void start(struct ngr_call *call)
+{
+    struct read_call *rc = read_of(call);
+    struct read_part *first = rc->prepared;
+    rc->prepared = NULL;
+    rc->parts = 1;
+    ngr_call_send(call, &first->req);
+    send_parts(rc);
+}
+
+static void release_part(struct ngr_req *r)
+{
+    struct read_part *part = part_of(r);
+    if (!part->is_embedded)
+        ngr_release(part);
+}
+
+static void release(struct ngr_call *call)
+{
+    ngr_release(read_of(call));
+}
+
+static const struct ngr_call_kind get_kind = {"GET", start, release, release_part};
+static const struct ngr_call_kind exists_kind = {"EXISTS", start, release, release_part};
+
+static void prepare_solo(struct read_call *rc, size_t room)
+{
+    enum read_mode mode = rc->mode == READ_MGET ? READ_GET : rc->mode;
+    init_part(&rc->solo, mode, 0, 1);
+    rc->solo.is_embedded = true;
+    write_part(rc, &rc->solo, (char *)(rc + 1), room);
+    rc->next = 1;
+    rc->prepared = &rc->solo;
+}
+
+static struct ngr_call *new_read(const struct ngr_keys *keys, enum read_mode mode, long long renew,
+                                 const struct ngr_call_kind *kind, const struct ngr_sink *sink, void *user)
+{
+    bool is_solo = keys->count == 1;
+    size_t room = is_solo ? COMMAND_BYTES + keys->prefix.len + keys->ids[0].len : 0;
+    struct read_call *rc = ngr_alloc(sizeof *rc + room);
+    if (!rc)
+        return NULL;
+    memset(rc, 0, offsetof(struct read_call, solo));
+    ngr_call_init(&rc->call, kind, sink, user);
+    rc->keys = *keys;
+    rc->mode = mode;
+    rc->renew = renew;
+    if (is_solo)
+        prepare_solo(rc, room);
+    else
+        rc->prepared = next_part(rc);
+    if (rc->prepared)
+        return &rc->call;
+    ngr_release(rc);
+    return NULL;
+}
+
+struct ngr_call *ngr_batch_get(const struct ngr_keys *keys, long long renew, const struct ngr_sink *sink, void *user)
+{
+    return new_read(keys, renew > 0 ? READ_GETEX : READ_MGET, renew, &get_kind, sink, user);
+}
+
+struct ngr_call *ngr_batch_exists(const struct ngr_keys *keys, const struct ngr_sink *sink, void *user)
+{
+    return new_read(keys, READ_EXISTS, 0, &exists_kind, sink, user);
+}

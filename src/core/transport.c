@@ -1,0 +1,146 @@
+#include "transport.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void ngr_transport_init(struct ngr_transport *t)
+{
+    t->fd = -1;
+}
+
+static struct ngr_io done(size_t bytes)
+{
+    return (struct ngr_io){NGR_IO_DONE, bytes, 0};
+}
+
+static struct ngr_io failed(int error)
+{
+    bool again = error == EAGAIN || error == EWOULDBLOCK || error == EINPROGRESS;
+    return (struct ngr_io){again ? NGR_IO_AGAIN : NGR_IO_FAILED, 0, error};
+}
+
+static int open_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return -1;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Best effort: a platform that lacks one of these still works. */
+static void tune(int fd, int family)
+{
+    int one = 1;
+    if (family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    }
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+}
+
+struct ngr_io ngr_transport_connect(struct ngr_transport *t, const struct ngr_address *to)
+{
+    int family = to->addr.ss_family;
+    t->fd = open_socket(family);
+    if (t->fd < 0)
+        return failed(errno);
+    tune(t->fd, family);
+    if (connect(t->fd, (const struct sockaddr *)&to->addr, to->len) == 0)
+        return done(0);
+    int error = errno;
+    if (error == EINTR)
+        error = EINPROGRESS;
+    /* EAGAIN on a Unix socket says that the server's backlog is full; nothing is in progress. */
+    if (family == AF_UNIX && error == EAGAIN)
+        error = ECONNREFUSED;
+    return failed(error);
+}
+
+struct ngr_io ngr_transport_connected(struct ngr_transport *t)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        error = errno;
+    return error ? failed(error) : done(0);
+}
+
+struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room)
+{
+    ssize_t n;
+    do {
+        n = recv(t->fd, to, room, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return (struct ngr_io){NGR_IO_EOF, 0, 0};
+    return n < 0 ? failed(errno) : done((size_t)n);
+}
+
+struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, int count)
+{
+    struct msghdr message = {.msg_iov = from};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
+#ifdef MSG_NOSIGNAL
+    const int flags = MSG_NOSIGNAL;
+#else
+    const int flags = 0;
+#endif
+    ssize_t n;
+    do {
+        n = sendmsg(t->fd, &message, flags);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? failed(errno) : done((size_t)n);
+}
+
+void ngr_transport_close(struct ngr_transport *t)
+{
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+}
+
+bool ngr_address_unix(struct ngr_address *a, const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof un.sun_path)
+        return false;
+    memcpy(un.sun_path, path, len + 1);
+    memset(a, 0, sizeof *a);
+    memcpy(&a->addr, &un, sizeof un);
+    a->len = (socklen_t)sizeof un;
+    return true;
+}
+
+bool ngr_address_numeric(struct ngr_address *a, const char *host, unsigned port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    memset(a, 0, sizeof *a);
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+        memcpy(&a->addr, &v4, sizeof v4);
+        a->len = (socklen_t)sizeof v4;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
+        memcpy(&a->addr, &v6, sizeof v6);
+        a->len = (socklen_t)sizeof v6;
+        return true;
+    }
+    return false;
+}
