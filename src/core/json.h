@@ -1,13 +1,15 @@
-/* The streaming JSON codec: bytes in, callbacks out (reading), and a writer into a buffer (writing).
+/* The streaming JSON codec: bytes in, callbacks out (reading), and a writer into a
+ * buffer (writing).
  *
- * It follows Python's `json` module to the letter, in both directions, because the values it reads were
- * written by json.dumps and the values it writes are read by json.loads: NaN, Infinity and -Infinity are
- * numbers, integers have any size, lone surrogates survive as \uXXXX, duplicate keys are all reported (the
- * receiver lets the last win), a control character inside a string is an error. Differences: the nesting limit
- * is ours (NGR_JSON_MAX_DEPTH), whatever the interpreter.
+ * It follows Python's `json` module to the letter, in both directions, because the values it reads
+ * were written by json.dumps and the values it writes are read by json.loads: NaN, Infinity and
+ * -Infinity are numbers, integers have any size, lone surrogates survive as \uXXXX, duplicate keys
+ * are all reported (the receiver lets the last win), a control character inside a string is an
+ * error. Differences: the nesting limit is ours (NGR_JSON_MAX_DEPTH), whatever the interpreter.
  *
- * The codec never interprets big or fractional numbers: their text goes through untouched, and the receiver
- * decides. It knows nothing of Python and nothing of Redis. */
+ * The codec converts a number only where the result is exact beyond doubt; the text of all others
+ * goes through untouched, and the receiver decides. It knows nothing of Python and nothing of
+ * Redis. */
 #ifndef NGR_JSON_H
 #define NGR_JSON_H
 
@@ -18,33 +20,45 @@
 #include "buf.h"
 #include "status.h"
 
-/* Arrays and objects nested deeper than this are refused, in both directions: 1,000 levels pass, 1,001 do not. */
+/* Arrays and objects nested deeper than this are refused, in both directions: 1,000 levels pass,
+ * 1,001 do not. */
 #define NGR_JSON_MAX_DEPTH 1000
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-/* A decoded string. `data` is UTF-8, well-formed but for lone surrogates (three bytes each, as in WTF-8),
- * which are there only when the document spelled them as \uD800..\uDFFF. It lives until the callback returns. */
+/* A decoded string. `data` is UTF-8, well-formed but for lone surrogates (three bytes each, as in
+ * WTF-8), which are there only when the document spelled them as \uD800..\uDFFF. It lives until the
+ * callback returns. */
 struct ngr_json_text {
     const char *data;
     size_t bytes;
-    size_t chars;     /* code points */
-    uint32_t max_char; /* at least the widest code point, rounded up to 0x7f, 0xff, 0xffff or 0x10ffff */
+    size_t chars;      /* code points */
+    uint32_t max_char; /* 0x7f, 0xff, 0xffff or 0x10ffff: the least that covers all of them */
 };
 
-/* What a `key` callback may answer besides a status: leave the value of this key out. The value is still checked
- * for correctness, no callback is made for it. */
+/* Spells the text with one unit per character, into room for `chars` units. Which of the three fits
+ * is for the caller to choose by `max_char`: ucs1 up to 0xff, ucs2 up to 0xffff. */
+void ngr_json_text_to_ucs1(const struct ngr_json_text *text, uint8_t *out);
+void ngr_json_text_to_ucs2(const struct ngr_json_text *text, uint16_t *out);
+void ngr_json_text_to_ucs4(const struct ngr_json_text *text, uint32_t *out);
+
+/* What a `key` callback may answer besides a status: leave the value of this key out. The value is
+ * still checked for correctness, no callback is made for it. */
 #define NGR_JSON_SKIP ((ngr_status)-1)
 
-/* Where the pieces of a document go, in document order. Any answer but NGR_OK stops the reading and is what
- * ngr_json_read() returns. Every `begin_*` is followed by its `end_*` unless the reading stops. */
+/* Where the pieces of a document go, in document order. Any answer but NGR_OK stops the reading and
+ * is what ngr_json_read() returns; a callback that answers NGR_E_CORRUPT has the place of its piece
+ * noted in the error. Every `begin_*` is followed by its `end_*` unless the reading stops. */
 struct ngr_json_sink {
     ngr_status (*null)(void *user);
     ngr_status (*boolean)(void *user, bool value);
     ngr_status (*integer)(void *user, int64_t value);
-    ngr_status (*big_integer)(void *user, const char *text, size_t len); /* "-?digits", beyond int64_t */
-    ngr_status (*real)(void *user, double value);                        /* exact conversions, NaN, infinities */
-    ngr_status (*real_text)(void *user, const char *text, size_t len);   /* a number the receiver must round */
+    /* "-?digits", beyond int64_t */
+    ngr_status (*big_integer)(void *user, const char *text, size_t len);
+    /* exact conversions, NaN, infinities */
+    ngr_status (*real)(void *user, double value);
+    /* a number that the receiver must round */
+    ngr_status (*real_text)(void *user, const char *text, size_t len);
     ngr_status (*string)(void *user, const struct ngr_json_text *text);
     ngr_status (*begin_array)(void *user);
     ngr_status (*end_array)(void *user);
@@ -55,11 +69,11 @@ struct ngr_json_sink {
 
 /* Why and where a document was refused; set when ngr_json_read() answers NGR_E_CORRUPT. */
 struct ngr_json_error {
-    const char *what; /* a constant sentence: "Expecting ',' delimiter" */
+    const char *what; /* a constant sentence: "a ':' was expected behind a key" */
     size_t offset;    /* in bytes from the start */
 };
 
-/* Scratch memory of a reader, kept from one document to the next; init with {0} through ngr_json_reader_init. */
+/* Scratch memory of a reader, kept from one document to the next. */
 struct ngr_json_reader {
     struct ngr_buf scratch; /* strings with escapes are decoded here */
 };
@@ -67,16 +81,20 @@ struct ngr_json_reader {
 void ngr_json_reader_init(struct ngr_json_reader *r);
 void ngr_json_reader_fini(struct ngr_json_reader *r);
 
-/* Reads one complete document. `data` need not be NUL-terminated and is not changed. NGR_OK; NGR_E_CORRUPT with
- * `error` filled; NGR_E_NOMEM; or what a callback answered. A callback may run anything but this reader. */
+/* Reads one complete document. `data` need not be NUL-terminated and is not changed. NGR_OK;
+ * NGR_E_CORRUPT with `error` filled; NGR_E_NOMEM; or what a callback answered. A callback may run
+ * anything but this reader. */
 ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len,
-                         const struct ngr_json_sink *sink, void *user, struct ngr_json_error *error);
+                         const struct ngr_json_sink *sink, void *user,
+                         struct ngr_json_error *error);
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-/* The writer appends compact JSON to a buffer the caller owns. Commas and colons are its business, so calls come
- * in document order: inside an object a string, then ngr_json_key(), then the value. Every function answers NGR_OK, NGR_E_NOMEM, or
- * NGR_E_TOOBIG when the buffer's ceiling is reached; ngr_json_begin_* also NGR_E_ENCODE beyond the nesting limit. */
+/* The writer appends compact JSON to a buffer the caller owns. Commas and colons are its business,
+ * so calls come in document order: inside an object a string, then ngr_json_key(), then the value.
+ * Every function answers NGR_OK, NGR_E_NOMEM, or NGR_E_TOOBIG when the buffer's ceiling is reached
+ * (what was written until then stays in the buffer); ngr_json_begin_* also NGR_E_ENCODE beyond the
+ * nesting limit. A document of exactly the ceiling's size fits. */
 struct ngr_json_writer {
     struct ngr_buf *out;
     unsigned depth;
@@ -88,11 +106,11 @@ void ngr_json_writer_init(struct ngr_json_writer *w, struct ngr_buf *out);
 ngr_status ngr_json_null(struct ngr_json_writer *w);
 ngr_status ngr_json_boolean(struct ngr_json_writer *w, bool value);
 ngr_status ngr_json_integer(struct ngr_json_writer *w, int64_t value);
-/* Writes a number, or NaN, Infinity, -Infinity, as it is spelled; the caller answers for its form. */
+/* Writes a number, NaN, Infinity or -Infinity as it is spelled; the caller answers for its form. */
 ngr_status ngr_json_number_text(struct ngr_json_writer *w, const char *text, size_t len);
 
-/* Strings, in the three forms a Python str has. Everything is written as UTF-8 but `"`, `\`, control characters below
- * 0x20 and lone surrogates, which are escaped. */
+/* Strings, in the three forms a Python str has. Everything is written as UTF-8 but `"`, `\`,
+ * control characters below 0x20 and lone surrogates, which are escaped. */
 ngr_status ngr_json_string_ascii(struct ngr_json_writer *w, const char *text, size_t len);
 ngr_status ngr_json_string_ucs1(struct ngr_json_writer *w, const uint8_t *text, size_t chars);
 ngr_status ngr_json_string_ucs2(struct ngr_json_writer *w, const uint16_t *text, size_t chars);
@@ -102,7 +120,8 @@ ngr_status ngr_json_begin_array(struct ngr_json_writer *w);
 ngr_status ngr_json_end_array(struct ngr_json_writer *w);
 ngr_status ngr_json_begin_object(struct ngr_json_writer *w);
 ngr_status ngr_json_end_object(struct ngr_json_writer *w);
-/* Call directly after a string function wrote the key: it turns that string into a key by adding the colon. */
+/* Call directly after a string function wrote the key: it turns that string into a key by adding
+ * the colon. */
 ngr_status ngr_json_key(struct ngr_json_writer *w);
 
 #endif

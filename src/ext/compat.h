@@ -5,4 +5,41 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+/* The exception in flight as one object (a new reference), cleared; compat_raise_again() takes it
+ * back. */
+static inline PyObject *compat_take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+static inline void compat_raise_again(PyObject *error)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(error);
+#else
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
+#endif
+}
+
+/* Before 3.12 a str made by the old C interface may still lack its compact form. */
+static inline int compat_str_ready(PyObject *s)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return 0;
+#else
+    return PyUnicode_READY(s);
+#endif
+}
+
 #endif

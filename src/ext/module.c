@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include "codec.h"
+#include "convert.h"
 #include "errors.h"
 
 struct ext_state *ext_state_of_module(PyObject *module)
@@ -24,7 +25,6 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     struct ext_state *state = ext_state_of_module(module);
     for (int st = 0; st < NGR_STATUS_COUNT; st++)
         Py_VISIT(state->error_classes[st]);
-    Py_VISIT(state->codec);
     return 0;
 }
 
@@ -33,13 +33,13 @@ static int module_clear(PyObject *module)
     struct ext_state *state = ext_state_of_module(module);
     for (int st = 0; st < NGR_STATUS_COUNT; st++)
         Py_CLEAR(state->error_classes[st]);
-    Py_CLEAR(state->codec);
     return 0;
 }
 
 static void module_free(void *module)
 {
     module_clear(module);
+    convert_fini(ext_state_of_module(module));
 }
 
 static PyModuleDef_Slot module_slots[] = {

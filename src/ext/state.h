@@ -1,5 +1,5 @@
-/* What one loaded module owns: its types, the exceptions it raises, the names it looks up often. Everything else of
- * the extension reaches it through the module, never through a global. */
+/* What one loaded module owns: its types, the exceptions it raises, the names it looks up often.
+ * Everything else of the extension reaches it through the module, never through a global. */
 #ifndef NGR_EXT_STATE_H
 #define NGR_EXT_STATE_H
 
@@ -10,7 +10,7 @@
 
 struct ext_state {
     PyObject *error_classes[NGR_STATUS_COUNT]; /* status -> exception class, or NULL */
-    PyObject *codec;                           /* the decoder's key cache and friends, see convert.c */
+    struct convert *convert; /* what the JSON codec keeps between calls, see convert.c */
 };
 
 /* The definition of the module; what PyType_GetModuleByDef() needs. */

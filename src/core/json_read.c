@@ -1,0 +1,592 @@
+/* The reading half of json.h. One pass, no recursion: `is_object` remembers one bit per open
+ * container. Whoever touches `p` first asks whether it is `end`; the document need not end in a NUL
+ * byte.
+ *
+ *     read_document -> read_value (scalar, or an opening bracket)
+ *                   -> read_element, until the outermost container is closed
+ */
+#include "json.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "json_scan.h"
+#include "utf8.h"
+
+struct reading {
+    const uint8_t *start, *p, *end;
+    const struct ngr_json_sink
+        *sink; /* where pieces go now: `wanted`, or `nowhere` inside a skipped value */
+    const struct ngr_json_sink *wanted; /* the caller's */
+    void *user;
+    struct ngr_buf *scratch;
+    struct ngr_json_error *error;
+    unsigned depth;      /* open containers */
+    unsigned skip_depth; /* the depth at which the skipped value's key stands */
+    bool is_fresh;       /* the innermost container was opened by the last piece */
+    uint8_t is_object[NGR_JSON_MAX_DEPTH / 8 + 1];
+};
+
+/* --- a skipped value goes here: it is read like any other, but nobody hears of it ------------- */
+
+static ngr_status ignore(void *user)
+{
+    return NGR_OK;
+}
+
+static ngr_status ignore_boolean(void *user, bool value)
+{
+    return NGR_OK;
+}
+
+static ngr_status ignore_integer(void *user, int64_t value)
+{
+    return NGR_OK;
+}
+
+static ngr_status ignore_real(void *user, double value)
+{
+    return NGR_OK;
+}
+
+static ngr_status ignore_number(void *user, const char *text, size_t len)
+{
+    return NGR_OK;
+}
+
+static ngr_status ignore_text(void *user, const struct ngr_json_text *text)
+{
+    return NGR_OK;
+}
+
+static const struct ngr_json_sink nowhere = {
+    .null = ignore,
+    .boolean = ignore_boolean,
+    .integer = ignore_integer,
+    .big_integer = ignore_number,
+    .real = ignore_real,
+    .real_text = ignore_number,
+    .string = ignore_text,
+    .begin_array = ignore,
+    .end_array = ignore,
+    .begin_object = ignore,
+    .key = ignore_text,
+    .end_object = ignore,
+};
+
+static bool is_skipping(const struct reading *rd)
+{
+    return rd->sink == &nowhere;
+}
+
+/* --- the small things ------------------------------------------------------------------------- */
+
+static ngr_status refuse(struct reading *rd, const uint8_t *at, const char *what)
+{
+    rd->error->what = what;
+    rd->error->offset = (size_t)(at - rd->start);
+    return NGR_E_CORRUPT;
+}
+
+/* Every answer of a callback passes through here: one that calls the piece at `at` corrupt has its
+ * place noted. */
+static ngr_status heard(struct reading *rd, const uint8_t *at, ngr_status st)
+{
+    return st == NGR_E_CORRUPT ? refuse(rd, at, ngr_status_text(st)) : st;
+}
+
+static inline void pass_space(struct reading *rd)
+{
+    while (rd->p < rd->end && (*rd->p == ' ' || *rd->p == '\n' || *rd->p == '\t' || *rd->p == '\r'))
+        rd->p++;
+}
+
+static inline bool next_is(const struct reading *rd, char c)
+{
+    return rd->p < rd->end && *rd->p == (uint8_t)c;
+}
+
+static bool in_object(const struct reading *rd)
+{
+    return rd->is_object[(rd->depth - 1) / 8] >> ((rd->depth - 1) % 8) & 1;
+}
+
+/* --- strings ---------------------------------------------------------------------------------- */
+
+/* What is known of a string's characters so far; ASCII leaves no trace. */
+struct tally {
+    size_t continuations; /* bytes that do not start a character */
+    uint8_t widest_lead;  /* lead bytes are ordered as their characters are */
+};
+
+static void measure(struct ngr_json_text *text, const uint8_t *data, size_t bytes,
+                    const struct tally *t)
+{
+    text->data = (const char *)data;
+    text->bytes = bytes;
+    text->chars = bytes - t->continuations;
+    if (t->widest_lead == 0)
+        text->max_char = 0x7f;
+    else if (t->widest_lead < 0xc4)
+        text->max_char = 0xff;
+    else
+        text->max_char = t->widest_lead < 0xf0 ? 0xffff : 0x10ffff;
+}
+
+static inline void count(struct tally *t, uint8_t lead, size_t bytes)
+{
+    t->continuations += bytes - 1;
+    if (lead > t->widest_lead)
+        t->widest_lead = lead;
+}
+
+/* Passes well-formed non-ASCII characters; stops at ASCII, at a malformed byte, or at `end`. */
+static inline const uint8_t *pass_wide(const uint8_t *p, const uint8_t *end, struct tally *t)
+{
+    while (p < end && *p >= 0x80) {
+        size_t n = ngr__utf8_check(p, end);
+        if (!n)
+            break;
+        count(t, *p, n);
+        p += n;
+    }
+    return p;
+}
+
+/* Passes what stands for itself; stops at a quote, a backslash, or what may not be in a string. */
+static const uint8_t *pass_text(const uint8_t *p, const uint8_t *end, struct tally *t)
+{
+    for (;;) {
+        p += ngr__plain_length(p, (size_t)(end - p));
+        const uint8_t *wide = p;
+        p = pass_wide(p, end, t);
+        if (p == wide)
+            return p;
+    }
+}
+
+/* The same, and copies it to `*out`, where there is room for everything up to `end`. */
+static const uint8_t *copy_text(uint8_t **out, const uint8_t *p, const uint8_t *end,
+                                struct tally *t)
+{
+    for (;;) {
+        size_t n = ngr__plain_copy(*out, p, (size_t)(end - p));
+        *out += n;
+        p += n;
+        const uint8_t *wide = p;
+        p = pass_wide(p, end, t);
+        if (p == wide)
+            return p;
+        while (wide < p)
+            *(*out)++ = *wide++;
+    }
+}
+
+/* Four hexadecimal digits, or -1. */
+static int32_t read_hex4(const uint8_t *p, const uint8_t *end)
+{
+#define D(c) [c] = (c) <= '9' ? (c) - '0' + 1 : ((c) | 0x20) - 'a' + 11
+    static const uint8_t digit_plus_one[256] = {
+        D('0'), D('1'), D('2'), D('3'), D('4'), D('5'), D('6'), D('7'), D('8'), D('9'), D('a'),
+        D('b'), D('c'), D('d'), D('e'), D('f'), D('A'), D('B'), D('C'), D('D'), D('E'), D('F')};
+#undef D
+    if (end - p < 4)
+        return -1;
+    int32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        if (!digit_plus_one[p[i]])
+            return -1;
+        value = value << 4 | (digit_plus_one[p[i]] - 1);
+    }
+    return value;
+}
+
+/* Reads the escape whose backslash is at rd->p into `*c`. A surrogate pair is one character; a
+ * surrogate without its other half is a character of its own. */
+static ngr_status read_escape(struct reading *rd, uint32_t *c)
+{
+    static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                         ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    const uint8_t *p = rd->p + 1;
+    if (p == rd->end)
+        return refuse(rd, rd->p, "a string is cut off");
+    if (meaning[*p]) {
+        *c = meaning[*p];
+        rd->p = p + 1;
+        return NGR_OK;
+    }
+    if (*p != 'u')
+        return refuse(rd, rd->p, "a backslash is followed by a character that it does not escape");
+    int32_t first = read_hex4(p + 1, rd->end);
+    if (first < 0)
+        return refuse(rd, rd->p, "\\u is not followed by four hexadecimal digits");
+    *c = (uint32_t)first;
+    rd->p = p + 5;
+    if ((first & 0xfc00) != 0xd800 || rd->end - rd->p < 6 || rd->p[0] != '\\' || rd->p[1] != 'u')
+        return NGR_OK;
+    int32_t second = read_hex4(rd->p + 2, rd->end);
+    if (second >= 0 && (second & 0xfc00) == 0xdc00) {
+        *c = 0x10000 + ((uint32_t)(first & 0x3ff) << 10 | (uint32_t)(second & 0x3ff));
+        rd->p += 6;
+    }
+    return NGR_OK;
+}
+
+/* Says why a string cannot go on at rd->p, where there is neither a quote nor a backslash. */
+static ngr_status refuse_in_string(struct reading *rd)
+{
+    if (rd->p == rd->end)
+        return refuse(rd, rd->p, "a string is cut off");
+    if (*rd->p < 0x20)
+        return refuse(rd, rd->p, "a control character stands in a string and is not escaped");
+    return refuse(rd, rd->p, "a string is not valid UTF-8");
+}
+
+/* The rest of a string with escapes, decoded into the scratch buffer. `begin` is the first byte
+ * behind the quote, the first backslash is at rd->p. No escape is shorter than what it stands for,
+ * so the document's rest is room enough. */
+static ngr_status read_escaped(struct reading *rd, const uint8_t *begin, struct tally *t,
+                               struct ngr_json_text *text)
+{
+    ngr_status st = ngr_buf_reserve(rd->scratch, (size_t)(rd->end - begin));
+    if (st != NGR_OK)
+        return st;
+    uint8_t *data = (uint8_t *)rd->scratch->data, *out = data;
+    memcpy(out, begin, (size_t)(rd->p - begin));
+    out += rd->p - begin;
+    while (next_is(rd, '\\')) {
+        uint32_t c;
+        st = read_escape(rd, &c);
+        if (st != NGR_OK)
+            return st;
+        size_t n = ngr__utf8_put(out, c);
+        if (n > 1)
+            count(t, *out, n);
+        out += n;
+        rd->p = copy_text(&out, rd->p, rd->end, t);
+    }
+    if (!next_is(rd, '"'))
+        return refuse_in_string(rd);
+    rd->p++;
+    measure(text, data, (size_t)(out - data), t);
+    return NGR_OK;
+}
+
+/* Reads the string whose opening quote is at rd->p. Without escapes, `text` points into the
+ * document. */
+static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
+{
+    struct tally t = {0};
+    const uint8_t *begin = rd->p + 1;
+    rd->p = pass_text(begin, rd->end, &t);
+    if (next_is(rd, '"')) {
+        measure(text, begin, (size_t)(rd->p - begin), &t);
+        rd->p++;
+        return NGR_OK;
+    }
+    return next_is(rd, '\\') ? read_escaped(rd, begin, &t, text) : refuse_in_string(rd);
+}
+
+/* Checks a string that nobody wants: no copy is made. */
+static ngr_status pass_string(struct reading *rd)
+{
+    struct tally t = {0};
+    uint32_t c;
+    rd->p = pass_text(rd->p + 1, rd->end, &t);
+    while (next_is(rd, '\\')) {
+        ngr_status st = read_escape(rd, &c);
+        if (st != NGR_OK)
+            return st;
+        rd->p = pass_text(rd->p, rd->end, &t);
+    }
+    if (!next_is(rd, '"'))
+        return refuse_in_string(rd);
+    rd->p++;
+    return NGR_OK;
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+struct number {
+    uint64_t digits;  /* all digits, without the point */
+    int64_t exponent; /* of ten */
+    bool is_exact;    /* the digits fit */
+    bool is_negative;
+};
+
+static inline bool is_digit(const struct reading *rd)
+{
+    return rd->p < rd->end && (uint8_t)(*rd->p - '0') < 10;
+}
+
+static void read_digits(struct reading *rd, struct number *n)
+{
+    for (; is_digit(rd); rd->p++) {
+        if (n->digits > (UINT64_MAX - 9) / 10)
+            n->is_exact = false;
+        else
+            n->digits = n->digits * 10 + (uint64_t)(*rd->p - '0');
+    }
+}
+
+/* Fraction and exponent, each only when complete: what is left of an incomplete one ("1.", "1e+")
+ * is then refused as something that may not follow a number. Answers whether there was any. */
+static bool read_fraction_and_exponent(struct reading *rd, struct number *n)
+{
+    const uint8_t *before = rd->p;
+    if (next_is(rd, '.')) {
+        const uint8_t *first = ++rd->p;
+        read_digits(rd, n);
+        n->exponent = -(rd->p - first);
+        if (rd->p == first) {
+            rd->p = before;
+            return false;
+        }
+    }
+    if (!next_is(rd, 'e') && !next_is(rd, 'E'))
+        return rd->p > before;
+    const uint8_t *mark = rd->p++;
+    bool is_negative = next_is(rd, '-');
+    if (is_negative || next_is(rd, '+'))
+        rd->p++;
+    int64_t exponent = 0;
+    const uint8_t *first = rd->p;
+    for (; is_digit(rd); rd->p++)
+        if (exponent < 100000) /* far beyond what a double has; more would only overflow */
+            exponent = exponent * 10 + (*rd->p - '0');
+    if (rd->p == first) {
+        rd->p = mark;
+        return mark > before;
+    }
+    n->exponent += is_negative ? -exponent : exponent;
+    return true;
+}
+
+static ngr_status give_integer(struct reading *rd, const uint8_t *begin, const struct number *n)
+{
+    uint64_t limit = (uint64_t)INT64_MAX + n->is_negative;
+    if (!n->is_exact || n->digits > limit)
+        return heard(rd, begin,
+                     rd->sink->big_integer(rd->user, (const char *)begin, (size_t)(rd->p - begin)));
+    int64_t value = (int64_t)n->digits;
+    if (n->is_negative)
+        value = n->digits > INT64_MAX ? INT64_MIN : -value;
+    return heard(rd, begin, rd->sink->integer(rd->user, value));
+}
+
+/* When the digits and the power of ten are both exact as doubles, one multiplication or division
+ * rounds once and therefore rightly (Clinger 1990), provided that the machine computes in double
+ * precision. All others are text. */
+static ngr_status give_real(struct reading *rd, const uint8_t *begin, const struct number *n)
+{
+    static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    bool is_easy = FLT_EVAL_METHOD == 0 && n->is_exact && n->digits <= (uint64_t)1 << 53 &&
+                   n->exponent >= -22 && n->exponent <= 22;
+    if (!is_easy)
+        return heard(rd, begin,
+                     rd->sink->real_text(rd->user, (const char *)begin, (size_t)(rd->p - begin)));
+    double value = (double)n->digits;
+    if (n->exponent < 0)
+        value /= ten_to[-n->exponent];
+    else
+        value *= ten_to[n->exponent];
+    return heard(rd, begin, rd->sink->real(rd->user, n->is_negative ? -value : value));
+}
+
+static ngr_status read_number(struct reading *rd)
+{
+    const uint8_t *begin = rd->p;
+    struct number n = {.is_exact = true, .is_negative = *rd->p == '-'};
+    rd->p += n.is_negative;
+    if (next_is(rd, '0'))
+        rd->p++;
+    else if (is_digit(rd))
+        read_digits(rd, &n);
+    else
+        return refuse(rd, begin, "a minus sign is not followed by a digit");
+    return read_fraction_and_exponent(rd, &n) ? give_real(rd, begin, &n)
+                                              : give_integer(rd, begin, &n);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static bool take_word(struct reading *rd, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(rd->end - rd->p) < len || memcmp(rd->p, word, len) != 0)
+        return false;
+    rd->p += len;
+    return true;
+}
+
+static ngr_status read_word(struct reading *rd)
+{
+    const struct ngr_json_sink *sink = rd->sink;
+    const uint8_t *at = rd->p;
+    if (take_word(rd, "null"))
+        return heard(rd, at, sink->null(rd->user));
+    if (take_word(rd, "true"))
+        return heard(rd, at, sink->boolean(rd->user, true));
+    if (take_word(rd, "false"))
+        return heard(rd, at, sink->boolean(rd->user, false));
+    if (take_word(rd, "NaN"))
+        return heard(rd, at, sink->real(rd->user, (double)NAN));
+    if (take_word(rd, "Infinity"))
+        return heard(rd, at, sink->real(rd->user, (double)INFINITY));
+    if (take_word(rd, "-Infinity"))
+        return heard(rd, at, sink->real(rd->user, -(double)INFINITY));
+    return *at == '-' ? read_number(rd) : refuse(rd, at, "a value was expected");
+}
+
+static ngr_status open_container(struct reading *rd, bool is_object)
+{
+    const uint8_t *at = rd->p;
+    if (rd->depth == NGR_JSON_MAX_DEPTH)
+        return refuse(rd, at, "arrays and objects are nested deeper than 1,000 levels");
+    uint8_t bit = (uint8_t)(1u << (rd->depth % 8));
+    if (is_object)
+        rd->is_object[rd->depth / 8] |= bit;
+    else
+        rd->is_object[rd->depth / 8] &= (uint8_t)~bit;
+    rd->depth++;
+    rd->is_fresh = true;
+    rd->p++;
+    return heard(rd, at,
+                 is_object ? rd->sink->begin_object(rd->user) : rd->sink->begin_array(rd->user));
+}
+
+static ngr_status close_container(struct reading *rd)
+{
+    const uint8_t *at = rd->p++;
+    bool was_object = in_object(rd);
+    rd->depth--;
+    rd->is_fresh = false;
+    return heard(rd, at,
+                 was_object ? rd->sink->end_object(rd->user) : rd->sink->end_array(rd->user));
+}
+
+/* A scalar as a whole, or the opening bracket of a container. */
+static ngr_status read_value(struct reading *rd)
+{
+    struct ngr_json_text text;
+    if (rd->p == rd->end)
+        return refuse(rd, rd->p, "the document is cut off where a value was expected");
+    const uint8_t *at = rd->p;
+    switch (*at) {
+    case '"':
+        if (is_skipping(rd))
+            return pass_string(rd);
+        ngr_status st = read_string(rd, &text);
+        return st == NGR_OK ? heard(rd, at, rd->sink->string(rd->user, &text)) : st;
+    case '{':
+        return open_container(rd, true);
+    case '[':
+        return open_container(rd, false);
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+        return read_number(rd);
+    default:
+        return read_word(rd);
+    }
+}
+
+/* A key and its colon. From here on the sink is `nowhere` when the caller does not want the value.
+ */
+static ngr_status read_key(struct reading *rd)
+{
+    struct ngr_json_text text;
+    const uint8_t *at = rd->p;
+    if (!next_is(rd, '"'))
+        return refuse(rd, at, "a key in double quotes was expected");
+    ngr_status st = is_skipping(rd) ? pass_string(rd) : read_string(rd, &text);
+    if (st != NGR_OK)
+        return st;
+    if (!is_skipping(rd))
+        st = heard(rd, at, rd->sink->key(rd->user, &text));
+    if (st == NGR_JSON_SKIP) {
+        rd->sink = &nowhere;
+        rd->skip_depth = rd->depth;
+    } else if (st != NGR_OK) {
+        return st;
+    }
+    pass_space(rd);
+    if (!next_is(rd, ':'))
+        return refuse(rd, rd->p, "a ':' was expected behind a key");
+    rd->p++;
+    pass_space(rd);
+    return NGR_OK;
+}
+
+/* One step inside the innermost container: its closing bracket, or its next element as far as
+ * read_value() goes. */
+static ngr_status read_element(struct reading *rd)
+{
+    bool is_object = in_object(rd);
+    pass_space(rd);
+    if (next_is(rd, is_object ? '}' : ']'))
+        return close_container(rd);
+    if (!rd->is_fresh) {
+        if (!next_is(rd, ','))
+            return refuse(rd, rd->p,
+                          is_object ? "a ',' or '}' was expected" : "a ',' or ']' was expected");
+        rd->p++;
+        pass_space(rd);
+    }
+    rd->is_fresh = false;
+    ngr_status st = is_object ? read_key(rd) : NGR_OK;
+    return st == NGR_OK ? read_value(rd) : st;
+}
+
+static ngr_status read_document(struct reading *rd)
+{
+    if (rd->end - rd->p >= 3 && memcmp(rd->p, "\xef\xbb\xbf", 3) == 0)
+        return refuse(rd, rd->p, "the document starts with a byte order mark");
+    pass_space(rd);
+    ngr_status st = read_value(rd);
+    while (st == NGR_OK && rd->depth) {
+        st = read_element(rd);
+        if (is_skipping(rd) && rd->depth == rd->skip_depth)
+            rd->sink = rd->wanted;
+    }
+    if (st != NGR_OK)
+        return st;
+    pass_space(rd);
+    return rd->p == rd->end ? NGR_OK
+                            : refuse(rd, rd->p, "more data follows the end of the document");
+}
+
+ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len,
+                         const struct ngr_json_sink *sink, void *user, struct ngr_json_error *error)
+{
+    const uint8_t *start = (const uint8_t *)(data ? data : "");
+    struct reading rd = {.start = start,
+                         .p = start,
+                         .end = start + len,
+                         .sink = sink,
+                         .wanted = sink,
+                         .user = user,
+                         .scratch = &r->scratch,
+                         .error = error};
+    return read_document(&rd);
+}
+
+void ngr_json_reader_init(struct ngr_json_reader *r)
+{
+    ngr_buf_init(&r->scratch, 0);
+}
+
+void ngr_json_reader_fini(struct ngr_json_reader *r)
+{
+    ngr_buf_fini(&r->scratch);
+}

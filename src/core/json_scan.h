@@ -1,0 +1,204 @@
+/* Sixteen characters at a time: which of them may stand in a JSON string as they are? The reader
+ * and the writer of json.h share these few operations; each has one spelling per instruction set
+ * (SSE2, NEON, plain C) and the same meaning everywhere. Nothing here allocates, and nothing reads
+ * or writes beyond the sixteen it was given.
+ *
+ * A character is plain when it is printable ASCII (0x20 to 0x7f) and neither `"` nor `\`. A block
+ * holds one byte per character; characters that do not fit a byte are narrowed to some byte that is
+ * not plain. */
+#ifndef NGR_JSON_SCAN_H
+#define NGR_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(NGR_NO_SIMD) /* the tests build the plain C spelling with it */
+#elif defined(__SSE2__)
+#define NGR__SSE2
+#include <emmintrin.h>
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#define NGR__NEON
+#include <arm_neon.h>
+#endif
+
+#define NGR__BLOCK 16 /* characters */
+
+static inline bool ngr__is_plain(uint32_t c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+#if defined(NGR__SSE2)
+
+typedef __m128i ngr__block;
+
+static inline ngr__block ngr__block_ucs1(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Saturation does the narrowing: 0x100..0x7fff become 0xff, 0x8000..0xffff (negative to the
+ * instruction) become 0. */
+static inline ngr__block ngr__block_ucs2(const uint16_t *p)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    return _mm_packus_epi16(_mm_loadu_si128(v), _mm_loadu_si128(v + 1));
+}
+
+static inline ngr__block ngr__block_ucs4(const uint32_t *p)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    __m128i low = _mm_packs_epi32(_mm_loadu_si128(v), _mm_loadu_si128(v + 1));
+    __m128i high = _mm_packs_epi32(_mm_loadu_si128(v + 2), _mm_loadu_si128(v + 3));
+    return _mm_packus_epi16(low, high);
+}
+
+static inline void ngr__block_store(uint8_t *out, ngr__block b)
+{
+    _mm_storeu_si128((__m128i *)(void *)out, b);
+}
+
+/* How many characters are plain before the first that is not; NGR__BLOCK when all are. */
+static inline size_t ngr__block_plain(ngr__block b)
+{
+    __m128i quote = _mm_cmpeq_epi8(b, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(b, _mm_set1_epi8('\\'));
+    __m128i low =
+        _mm_cmplt_epi8(b, _mm_set1_epi8(0x20)); /* signed: 0x80 and above count as low, too */
+    unsigned mask = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
+    return mask ? (size_t)__builtin_ctz(mask) : NGR__BLOCK;
+}
+
+#elif defined(NGR__NEON)
+
+typedef uint8x16_t ngr__block;
+
+static inline ngr__block ngr__block_ucs1(const uint8_t *p)
+{
+    return vld1q_u8(p);
+}
+
+static inline ngr__block ngr__block_ucs2(const uint16_t *p)
+{
+    return vcombine_u8(vqmovn_u16(vld1q_u16(p)), vqmovn_u16(vld1q_u16(p + 8)));
+}
+
+static inline ngr__block ngr__block_ucs4(const uint32_t *p)
+{
+    uint16x8_t low = vcombine_u16(vqmovn_u32(vld1q_u32(p)), vqmovn_u32(vld1q_u32(p + 4)));
+    uint16x8_t high = vcombine_u16(vqmovn_u32(vld1q_u32(p + 8)), vqmovn_u32(vld1q_u32(p + 12)));
+    return vcombine_u8(vqmovn_u16(low), vqmovn_u16(high));
+}
+
+static inline void ngr__block_store(uint8_t *out, ngr__block b)
+{
+    vst1q_u8(out, b);
+}
+
+static inline size_t ngr__block_plain(ngr__block b)
+{
+    uint8x16_t quote = vceqq_u8(b, vdupq_n_u8('"'));
+    uint8x16_t backslash = vceqq_u8(b, vdupq_n_u8('\\'));
+    uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(b), vdupq_n_s8(0x20));
+    uint8x16_t hit = vorrq_u8(vorrq_u8(quote, backslash), low);
+    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(hit), 4); /* four bits per character */
+    uint64_t mask = vget_lane_u64(vreinterpret_u64_u8(nibbles), 0);
+    return mask ? (size_t)__builtin_ctzll(mask) / 4 : NGR__BLOCK;
+}
+
+#else
+
+typedef struct {
+    uint8_t byte[NGR__BLOCK];
+} ngr__block;
+
+static inline ngr__block ngr__block_ucs1(const uint8_t *p)
+{
+    ngr__block b;
+    memcpy(b.byte, p, NGR__BLOCK);
+    return b;
+}
+
+static inline ngr__block ngr__block_ucs2(const uint16_t *p)
+{
+    ngr__block b;
+    for (size_t i = 0; i < NGR__BLOCK; i++)
+        b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
+    return b;
+}
+
+static inline ngr__block ngr__block_ucs4(const uint32_t *p)
+{
+    ngr__block b;
+    for (size_t i = 0; i < NGR__BLOCK; i++)
+        b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
+    return b;
+}
+
+static inline void ngr__block_store(uint8_t *out, ngr__block b)
+{
+    memcpy(out, b.byte, NGR__BLOCK);
+}
+
+/* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may
+ * set the top bit of a plain byte, too, but only where there is another one that is not: the caller
+ * looks again, byte by byte. */
+static inline bool ngr__word_is_plain(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quote = (word ^ (ones * '"')) - ones;
+    uint64_t backslash = (word ^ (ones * '\\')) - ones;
+    uint64_t low = word - ones * 0x20;
+    return ((word | quote | backslash | low) & (ones * 0x80)) == 0;
+}
+
+static inline size_t ngr__block_plain(ngr__block b)
+{
+    size_t i = 0;
+    for (; i < NGR__BLOCK; i += 8) {
+        uint64_t word;
+        memcpy(&word, b.byte + i, 8);
+        if (!ngr__word_is_plain(word))
+            break;
+    }
+    while (i < NGR__BLOCK && ngr__is_plain(b.byte[i]))
+        i++;
+    return i;
+}
+
+#endif
+
+/* The number of plain characters at the start of `p`. */
+static inline size_t ngr__plain_length(const uint8_t *p, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= NGR__BLOCK; i += NGR__BLOCK) {
+        size_t n = ngr__block_plain(ngr__block_ucs1(p + i));
+        if (n < NGR__BLOCK)
+            return i + n;
+    }
+    while (i < len && ngr__is_plain(p[i]))
+        i++;
+    return i;
+}
+
+/* The same, and copies them to `out`. Bytes of `out` behind them may be overwritten, but none
+ * beyond `len`. */
+static inline size_t ngr__plain_copy(uint8_t *restrict out, const uint8_t *restrict p, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= NGR__BLOCK; i += NGR__BLOCK) {
+        ngr__block b = ngr__block_ucs1(p + i);
+        ngr__block_store(out + i, b);
+        size_t n = ngr__block_plain(b);
+        if (n < NGR__BLOCK)
+            return i + n;
+    }
+    for (; i < len && ngr__is_plain(p[i]); i++)
+        out[i] = p[i];
+    return i;
+}
+
+#endif

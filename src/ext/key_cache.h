@@ -1,0 +1,29 @@
+/* The keys of records repeat: `content`, `chunk_order_index`, `full_doc_id`. The cache answers the
+ * Python string for the bytes of a key without building it again, its hash already computed. Its
+ * size is fixed: a newcomer takes the place of the one before it. The strings are not interned for
+ * the whole interpreter, because 3.12 and later never free an interned string, and keys may be as
+ * many as the documents. */
+#ifndef NGR_EXT_KEY_CACHE_H
+#define NGR_EXT_KEY_CACHE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "json.h"
+
+#define KEY_CACHE_SLOTS   1024 /* a power of two */
+#define KEY_CACHE_LONGEST 64   /* bytes; longer keys are not kept */
+
+struct key_cache {
+    PyObject *slots[KEY_CACHE_SLOTS];
+};
+
+/* A new reference to the str, or NULL when it is not there (or too long, or not ASCII). */
+PyObject *key_cache_find(struct key_cache *cache, const struct ngr_json_text *text);
+
+/* Keeps `key`, the str of `text`, if it is of the kind that is kept. */
+void key_cache_keep(struct key_cache *cache, const struct ngr_json_text *text, PyObject *key);
+
+void key_cache_clear(struct key_cache *cache);
+
+#endif
