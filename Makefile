@@ -1,0 +1,115 @@
+# One word for each thing that a user or a contributor does; `make` alone lists them. All Python runs in a private
+# venv, and every install step leaves a stamp there, so that a second `make` does only what has changed.
+# PYTHON names the interpreter (3.10 or newer); naming another version makes the venv anew.
+PYTHON ?= python3
+VENV ?= .venv
+TEXT ?=
+ASK ?=
+ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+quote = '$(subst ','\'',$(1))'
+C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch])
+# The version is part of the stamps' names: another PYTHON finds none of them and starts afresh.
+STAMP := $(VENV)/.stamp-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+export PYTHON
+export PIP_NO_INPUT := 1
+export TIKTOKEN_CACHE_DIR := $(abspath $(VENV))/tiktoken
+
+##@ Use it
+
+.PHONY: demo
+demo: $(STAMP)-build $(STAMP)-demo ## Index real text with nano-graphrag on Redis; TEXT="a.txt b.txt" ASK="a question?"
+	@$(PY) -m demo $(if $(ASK),--ask $(call quote,$(ASK))) $(TEXT)
+
+.PHONY: demo-clean
+demo-clean: ## Forget what the demo has stored
+	@if [ -x $(PY) ]; then $(PY) -m demo --clean; else rm -rf demo-data; fi
+
+##@ Work on it
+
+.PHONY: build
+build: $(STAMP)-build ## Build the extension into the private venv
+
+.PHONY: test
+test: test-c test-py ## Run all tests
+
+.PHONY: test-c
+test-c: system-build system-test ## Run the C tests (AddressSanitizer, UndefinedBehaviorSanitizer)
+	@$(MAKE) -C tests/c
+
+.PHONY: test-py
+test-py: system-test $(STAMP)-build $(STAMP)-demo $(STAMP)-test ## Run pytest; ARGS="-k name -x"
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, clang-format, cppcheck, and gcc with -Werror
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    -Isrc/core -Isrc/ext src tests/c
+	@rm -rf build/werror
+	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
+
+.PHONY: bench
+bench: $(STAMP)-build $(STAMP)-bench ## Measure against other clients, with every script of bench/
+	@for script in $(sort $(wildcard bench/*.py)); do $(PY) $$script $(ARGS); done
+
+.PHONY: clean
+clean: ## Remove what was built; the venv and the demo's data stay
+	rm -rf build dist *.egg-info nano_graphrag_redis/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f $(VENV)/.stamp-*-build
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: demo-clean clean ## Remove the venv and the demo's data, too
+	rm -rf $(VENV)
+
+.PHONY: help
+help: ## List these goals
+	@awk 'BEGIN { FS = ": .*## " } \
+	    /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "    make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+
+# ---- what the goals need: system packages (checked each time, in under a second), then the venv ----
+
+.PHONY: system-build system-test system-lint
+system-build system-test system-lint: system-%:
+	@tools/bootstrap.sh $*
+
+$(STAMP)-venv: | system-build
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -r tools/requirements-build.txt
+	@touch $@
+
+$(STAMP)-build: pyproject.toml setup.py $(wildcard src/*/*.[ch]) | system-build $(STAMP)-venv
+	@echo "Building the extension"
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMP)-demo: demo/requirements.txt | $(STAMP)-venv
+	@echo "Installing nano-graphrag and what it imports (100 MB, under a minute)"
+	@$(PIP) install --no-deps -r demo/requirements.txt
+	@$(PY) -m demo.tables $(TIKTOKEN_CACHE_DIR)
+	@touch $@
+
+$(STAMP)-test $(STAMP)-lint: $(STAMP)-%: tools/requirements-%.txt | $(STAMP)-venv
+	@echo "Installing the tools of \`make $*\`"
+	@$(PIP) install -r $<
+	@touch $@
+
+$(STAMP)-bench: $(wildcard bench/requirements.txt) | $(STAMP)-venv
+	@$(foreach list,$^,$(PIP) install -r $(list);)
+	@touch $@
