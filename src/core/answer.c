@@ -32,14 +32,9 @@ static const struct {
     ngr_status status;
     bool is_refusal; /* the server said no and did nothing: even what is not repeatable may go again */
 } retried[] = {
-    {NGR_E_CONNECT, true},     /* never sent */
-    {NGR_E_LOST, false},
-    {NGR_E_TIMEOUT, false},
-    {NGR_E_LOADING, true},
-    {NGR_E_MASTERDOWN, true},
-    {NGR_E_MAXCLIENTS, true},
-    {NGR_E_TRYAGAIN, true},
-    {NGR_E_CLUSTERDOWN, true},
+    {NGR_E_CONNECT, true}, /* never sent */
+    {NGR_E_LOST, false},      {NGR_E_TIMEOUT, false}, {NGR_E_LOADING, true},     {NGR_E_MASTERDOWN, true},
+    {NGR_E_MAXCLIENTS, true}, {NGR_E_TRYAGAIN, true}, {NGR_E_CLUSTERDOWN, true},
 };
 
 static const struct {

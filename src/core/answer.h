@@ -1,5 +1,5 @@
-/* What an error reply means. One table says it for the whole project: the word a server's error starts with, the
- * status it becomes, and whether the same request may succeed a little later. */
+/* What an error reply means. One table says it for the whole project: the word a server's error starts with,
+ * the status it becomes, and whether the same request may succeed a little later. */
 #ifndef NGR_ANSWER_H
 #define NGR_ANSWER_H
 

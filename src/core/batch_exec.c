@@ -1,4 +1,5 @@
-/* One command as it is, its reply passed on piece by piece; and DEL, which is such a command with a number for an answer. */
+/* One command as it is, its reply passed on piece by piece; and DEL, which is such a command with a number
+ * for an answer. */
 #include "batch.h"
 
 #include "mem.h"
@@ -61,8 +62,8 @@ static void release(struct ngr_call *call)
 static const struct ngr_call_kind exec_kind = {"command", start, release, release_request};
 static const struct ngr_call_kind remove_kind = {"DEL", start, release, release_request};
 
-static struct exec_call *new_exec(const struct ngr_call_kind *kind, bool is_repeatable, const struct ngr_sink *sink,
-                                  void *user)
+static struct exec_call *new_exec(const struct ngr_call_kind *kind, bool is_repeatable,
+                                  const struct ngr_sink *sink, void *user)
 {
     struct exec_call *ec = ngr_alloc_zero(sizeof *ec);
     if (!ec)

@@ -1,6 +1,6 @@
-/* Reading many keys: GET, MGET, GETEX and EXISTS. A call is cut into parts of a bounded expected size; a few parts are under
- * way at a time, so that the server prepares the next answer while this one is decoded, and neither side holds more than
- * the parts under way. */
+/* Reading many keys: GET, MGET, GETEX and EXISTS. A call is cut into parts of a bounded expected size; a few
+ * parts are under way at a time, so that the server prepares the next answer while this one is decoded, and
+ * neither side holds more than the parts under way. */
 #include "batch.h"
 
 #include <stddef.h>
@@ -12,17 +12,17 @@ enum read_mode { READ_GET, READ_MGET, READ_GETEX, READ_EXISTS };
 #define PARTS_UNDER_WAY 4
 #define PART_BYTES      (256u * 1024) /* of values expected in one part, and of keys */
 #define PART_MAX_KEYS   512
-#define PART_FIRST_KEYS 16            /* while nothing is known about the size of values */
+#define PART_FIRST_KEYS 16 /* while nothing is known about the size of values */
 #define EXISTS_KEYS     1024
-#define PART_WEIGHT     512           /* see pool.c: keeps small calls off this connection */
-#define COMMAND_BYTES   96            /* more than the words around a key ever take */
+#define PART_WEIGHT     512 /* see pool.c: keeps small calls off this connection */
+#define COMMAND_BYTES   96  /* more than the words around a key ever take */
 
 struct read_part {
     struct ngr_req req;
     enum read_mode mode;
-    size_t begin, count;   /* serves the indices begin ... begin + count - 1 */
-    size_t *chosen;        /* or, when not NULL, these `count` indices */
-    size_t *missing;       /* READ_MGET: the indices answered with nil */
+    size_t begin, count; /* serves the indices begin ... begin + count - 1 */
+    size_t *chosen;      /* or, when not NULL, these `count` indices */
+    size_t *missing;     /* READ_MGET: the indices answered with nil */
     size_t missing_count;
     bool is_embedded;
 };
@@ -32,8 +32,8 @@ struct read_call {
     struct ngr_keys keys;
     enum read_mode mode;
     long long renew;
-    size_t next;           /* the first index that no part serves yet */
-    size_t parts;          /* under way */
+    size_t next;  /* the first index that no part serves yet */
+    size_t parts; /* under way */
     struct read_part *prepared;
     struct read_part solo; /* a call for one key needs no second allocation; its bytes follow */
 };
@@ -53,7 +53,8 @@ static size_t index_at(const struct read_part *part, size_t i)
     return part->chosen ? part->chosen[i] : part->begin + i;
 }
 
-/* --- the bytes ---------------------------------------------------------------------------------------------- */
+/* --- the bytes
+ * ---------------------------------------------------------------------------------------------- */
 
 static size_t key_room(const struct read_call *rc, size_t index)
 {
@@ -76,7 +77,8 @@ static size_t part_keys(const struct read_call *rc, size_t *room)
 }
 
 /* `b` is as large as part_keys() said, so nothing here can fail. */
-static void write_key_command(struct ngr_buf *b, const struct read_call *rc, const struct read_part *part, size_t index)
+static void write_key_command(struct ngr_buf *b, const struct read_call *rc, const struct read_part *part,
+                              size_t index)
 {
     static const char *const words[] = {[READ_GET] = "GET", [READ_GETEX] = "GETEX", [READ_EXISTS] = "EXISTS"};
     ngr_cmd_array(b, part->mode == READ_GETEX ? 4 : 2);
@@ -106,7 +108,8 @@ static void write_part(struct read_call *rc, struct read_part *part, char *bytes
     part->req.is_repeatable = true;
 }
 
-/* --- the answers -------------------------------------------------------------------------------------------- */
+/* --- the answers
+ * -------------------------------------------------------------------------------------------- */
 
 static void learn_size(struct ngr_call_host *host, size_t len)
 {
@@ -159,7 +162,8 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
     return reply->type == NGR_REPLY_ARRAY && reply->count == part->count ? NGR_OK : NGR_E_PROTOCOL;
 }
 
-/* --- the parts ---------------------------------------------------------------------------------------------- */
+/* --- the parts
+ * ---------------------------------------------------------------------------------------------- */
 
 static void on_answered(struct ngr_req *r);
 
@@ -171,9 +175,9 @@ static void init_part(struct read_part *part, enum read_mode mode, size_t begin,
 }
 
 /* A part with room for `numbers` indices and its bytes behind it, in one piece of memory:
- *     [ struct | indices | bytes ]                                                                              */
-static struct read_part *new_part(enum read_mode mode, size_t begin, size_t count, size_t numbers, size_t room,
-                                  char **bytes)
+ *     [ struct | indices | bytes ] */
+static struct read_part *new_part(enum read_mode mode, size_t begin, size_t count, size_t numbers,
+                                  size_t room, char **bytes)
 {
     struct read_part *part = ngr_alloc(sizeof *part + numbers * sizeof(size_t) + room);
     if (!part)
@@ -198,8 +202,8 @@ static struct read_part *next_part(struct read_call *rc)
     return part;
 }
 
-/* MGET answers nil for a key of another type as for no key. GET tells them apart, so what was nil is asked again: an id must
- * never look absent when something is there. */
+/* MGET answers nil for a key of another type as for no key. GET tells them apart, so what was nil is asked
+ * again: an id must never look absent when something is there. */
 static struct read_part *second_look(struct read_call *rc, const struct read_part *first)
 {
     size_t room = 0;
@@ -250,7 +254,8 @@ static void on_answered(struct ngr_req *r)
         ngr_call_end(call, rc->next == rc->keys.count ? NGR_OK : NGR_E_NOMEM, "");
 }
 
-/* --- the call ----------------------------------------------------------------------------------------------- */
+/* --- the call
+ * ----------------------------------------------------------------------------------------------- */
 
 static void start(struct ngr_call *call)
 {
@@ -310,7 +315,8 @@ static struct ngr_call *new_read(const struct ngr_keys *keys, enum read_mode mod
     return NULL;
 }
 
-struct ngr_call *ngr_batch_get(const struct ngr_keys *keys, long long renew, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_batch_get(const struct ngr_keys *keys, long long renew, const struct ngr_sink *sink,
+                               void *user)
 {
     return new_read(keys, renew > 0 ? READ_GETEX : READ_MGET, renew, &get_kind, sink, user);
 }

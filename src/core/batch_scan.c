@@ -1,5 +1,6 @@
-/* Walking over a namespace with SCAN: to list its ids, or to drop it. Keys outside the prefix are never touched, whatever
- * characters the prefix holds; a drop removes each page with UNLINK in the same write that asks for the next page. */
+/* Walking over a namespace with SCAN: to list its ids, or to drop it. Keys outside the prefix are never
+ * touched, whatever characters the prefix holds; a drop removes each page with UNLINK in the same write that
+ * asks for the next page. */
 #include "batch.h"
 
 #include <stdlib.h>
@@ -17,8 +18,8 @@ struct scan_call {
     struct ngr_buf page;    /* drop: the keys found, as bulks */
     size_t page_keys;
     bool is_drop;
-    bool has_unlink;        /* the request under way starts with an UNLINK */
-    char cursor[24];        /* where to go on, "0": start or end */
+    bool has_unlink; /* the request under way starts with an UNLINK */
+    char cursor[24]; /* where to go on, "0": start or end */
     char next_cursor[24];
     long long removed, removed_now;
     bool is_out_of_memory;
@@ -53,12 +54,9 @@ static ngr_status write_unlink(struct scan_call *sc)
 static ngr_status write_scan(struct scan_call *sc)
 {
     const struct ngr_span words[] = {
-        {"SCAN", 4},
-        {sc->cursor, strlen(sc->cursor)},
-        {"MATCH", 5},
-        {sc->pattern.data + sc->prefix.len, sc->pattern.len - sc->prefix.len},
-        {"COUNT", 5},
-        {PAGE, sizeof PAGE - 1},
+        {"SCAN", 4},  {sc->cursor, strlen(sc->cursor)},
+        {"MATCH", 5}, {sc->pattern.data + sc->prefix.len, sc->pattern.len - sc->prefix.len},
+        {"COUNT", 5}, {PAGE, sizeof PAGE - 1},
     };
     const size_t count = sizeof words / sizeof words[0];
     ngr_status st = ngr_cmd_array(&sc->bytes, count);

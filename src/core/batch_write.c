@@ -1,11 +1,11 @@
-/* Writing a batch. Entries are encoded into groups first and sent only when all of them are complete; one group is one
- * atomic step on the server:
+/* Writing a batch. Entries are encoded into groups first and sent only when all of them are complete; one
+ * group is one atomic step on the server:
  *
  *     no TTL:  MSET k v k v ...                 (SET for a single one)
  *     TTL:     MULTI, SETEX k t v, ..., EXEC    (SETEX alone for a single one), in one write
  *
- * A batch beyond max_atomic_bytes becomes several groups, each atomic. WAIT or WAITAOF follows its group on the same
- * connection, because it speaks of what that connection wrote. */
+ * A batch beyond max_atomic_bytes becomes several groups, each atomic. WAIT or WAITAOF follows its group on
+ * the same connection, because it speaks of what that connection wrote. */
 #include "batch.h"
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ struct ngr_put {
     struct put_group *first, *last;
     size_t groups, unanswered;
     size_t entry_at, value_at; /* of the entry being written, in last->body */
-    size_t digits;            /* of the last value's length: the best guess for the next one's */
+    size_t digits;             /* of the last value's length: the best guess for the next one's */
 };
 
 static struct ngr_put *put_of(struct ngr_call *call)
@@ -45,7 +45,8 @@ static struct put_group *group_of(struct ngr_req *r)
     return ngr_of(r, struct put_group, req);
 }
 
-/* --- building ----------------------------------------------------------------------------------------------- */
+/* --- building
+ * ----------------------------------------------------------------------------------------------- */
 
 static struct put_group *add_group(struct ngr_put *put)
 {
@@ -187,10 +188,11 @@ static ngr_status close_group(const struct ngr_put_options *o, struct put_group 
     return st;
 }
 
-/* --- the answers -------------------------------------------------------------------------------------------- */
+/* --- the answers
+ * -------------------------------------------------------------------------------------------- */
 
-/* The reply to WAIT is the number of replicas; WAITAOF answers two numbers, of which the smaller counts for nobody: the local
- * one says that this server has it on disk. */
+/* The reply to WAIT is the number of replicas; WAITAOF answers two numbers, of which the smaller counts for
+ * nobody: the local one says that this server has it on disk. */
 static ngr_status on_wait(struct put_group *g, const struct ngr_reply *reply)
 {
     if (reply->type == NGR_REPLY_ARRAY)
@@ -226,7 +228,8 @@ static void on_answered(struct ngr_req *r)
         ngr_call_end(call, NGR_OK, "");
 }
 
-/* --- the call ----------------------------------------------------------------------------------------------- */
+/* --- the call
+ * ----------------------------------------------------------------------------------------------- */
 
 static void release_group(struct put_group *g)
 {

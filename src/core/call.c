@@ -4,7 +4,8 @@
 
 #include "answer.h"
 
-void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink, void *user)
+void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink,
+                   void *user)
 {
     call->kind = kind;
     call->sink = sink;
@@ -47,7 +48,8 @@ static int at_most(size_t len, int limit)
     return len < (size_t)limit ? (int)len : limit;
 }
 
-void ngr_call_refuse(struct ngr_req *r, const struct ngr_reply *reply, struct ngr_span prefix, const struct ngr_span *id)
+void ngr_call_refuse(struct ngr_req *r, const struct ngr_reply *reply, struct ngr_span prefix,
+                     const struct ngr_span *id)
 {
     struct ngr_call *call = r->call;
     if (r->refusal != NGR_OK)

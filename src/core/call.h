@@ -1,5 +1,6 @@
-/* One call of the API while it is under way: a small state machine that sends requests, looks at their answers, perhaps sends
- * more, and ends once. Kinds of calls live in batch.c; who sends and retries their requests is the host (client.c). */
+/* One call of the API while it is under way: a small state machine that sends requests, looks at their
+ * answers, perhaps sends more, and ends once. Kinds of calls live in batch.c; who sends and retries their
+ * requests is the host (client.c). */
 #ifndef NGR_CALL_H
 #define NGR_CALL_H
 
@@ -24,13 +25,13 @@ struct ngr_call {
     const struct ngr_sink *sink;
     void *user;
     struct ngr_list requests;
-    unsigned refs;        /* one for being under way, one per request */
+    unsigned refs; /* one for being under way, one per request */
     bool is_ended;
-    unsigned failures;    /* tries that failed */
+    unsigned failures; /* tries that failed */
     unsigned long long last_trouble;
     double started;
     struct ngr_conn *conn; /* where its last request went: compared, never followed */
-    char refusal[400];     /* the server's words for the first error of the request answered last, and the key */
+    char refusal[400]; /* the server's words for the first error of the request answered last, and the key */
     const struct ngr_call_kind *kind;
 };
 
@@ -42,7 +43,8 @@ struct ngr_call_kind {
     void (*release_request)(struct ngr_req *r); /* frees one request */
 };
 
-void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink, void *user);
+void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink,
+                   void *user);
 
 /* Ties a request to its call and sends it. */
 void ngr_call_send(struct ngr_call *call, struct ngr_req *r);
@@ -52,12 +54,14 @@ void ngr_call_send_again(struct ngr_call *call, struct ngr_req *r);
 void ngr_call_drop(struct ngr_req *r);
 
 /* Notes an error reply to `r`; the first one counts. `id` NULL: the error is about no single key. */
-void ngr_call_refuse(struct ngr_req *r, const struct ngr_reply *reply, struct ngr_span prefix, const struct ngr_span *id);
-/* After a request was answered: deals with a dead call and with refusals. True when the answer is good and the call goes on;
- * false when `r` has been taken care of. */
+void ngr_call_refuse(struct ngr_req *r, const struct ngr_reply *reply, struct ngr_span prefix,
+                     const struct ngr_span *id);
+/* After a request was answered: deals with a dead call and with refusals. True when the answer is good and
+ * the call goes on; false when `r` has been taken care of. */
 bool ngr_call_goes_on(struct ngr_req *r);
 
-/* Ends the call, telling the sink; requests that were not sent are taken back. Nothing happens when it is ended. */
+/* Ends the call, telling the sink; requests that were not sent are taken back. Nothing happens when it is
+ * ended. */
 void ngr_call_end(struct ngr_call *call, ngr_status st, const char *why);
 
 /* Passes an answer on, unless the call is over; a status other than NGR_OK ends the call. */

@@ -16,7 +16,8 @@ static double now(const struct ngr_client *c)
     return c->loop.now(c->loop.self);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------ */
+/* --- sending
+ * ------------------------------------------------------------------------------------------------ */
 
 static void keep_watching(struct ngr_client *c)
 {
@@ -55,7 +56,8 @@ static bool withdraw(struct ngr_call_host *host, struct ngr_req *r)
     return true;
 }
 
-/* --- retrying ----------------------------------------------------------------------------------------------- */
+/* --- retrying
+ * ----------------------------------------------------------------------------------------------- */
 
 static double next_random(struct ngr_client *c)
 {
@@ -83,8 +85,9 @@ static void end_trouble(struct ngr_client *c)
         submit(&c->host, ngr_of(n, struct ngr_req, node));
 }
 
-/* The wait before the next try: base, 2 base, 4 base ... up to the cap, each times the jitter. Right after an established
- * connection was lost there is none: the server is most likely there, and the second try will tell. */
+/* The wait before the next try: base, 2 base, 4 base ... up to the cap, each times the jitter. Right after an
+ * established connection was lost there is none: the server is most likely there, and the second try will
+ * tell. */
 static double backoff(const struct ngr_client *c, unsigned failures, ngr_status st)
 {
     if (failures == 1 && st == NGR_E_LOST)
@@ -166,7 +169,8 @@ static void trouble(void *user, bool begins)
         end_trouble(user);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------ */
+/* --- telling
+ * ------------------------------------------------------------------------------------------------ */
 
 static void report(struct ngr_call_host *host, struct ngr_call *call, ngr_status st, const char *why)
 {
@@ -219,7 +223,8 @@ static void on_idle_timer(struct ngr_timer *t)
         c->hooks.idle(c->hooks.user);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------------- */
 
 static void wire(struct ngr_client *c)
 {
@@ -282,7 +287,8 @@ size_t ngr_client_pending(const struct ngr_client *c)
     return c->call_count;
 }
 
-/* --- starting calls ----------------------------------------------------------------------------------------- */
+/* --- starting calls
+ * ----------------------------------------------------------------------------------------- */
 
 static struct ngr_call *run(struct ngr_client *c, struct ngr_call *call)
 {
@@ -303,33 +309,38 @@ struct ngr_call *ngr_get(struct ngr_client *c, const struct ngr_keys *keys, long
     return run(c, ngr_batch_get(keys, renew, sink, user));
 }
 
-struct ngr_call *ngr_exists(struct ngr_client *c, const struct ngr_keys *keys, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_exists(struct ngr_client *c, const struct ngr_keys *keys, const struct ngr_sink *sink,
+                            void *user)
 {
     return run(c, ngr_batch_exists(keys, sink, user));
 }
 
-struct ngr_call *ngr_remove(struct ngr_client *c, const struct ngr_keys *keys, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_remove(struct ngr_client *c, const struct ngr_keys *keys, const struct ngr_sink *sink,
+                            void *user)
 {
     return run(c, ngr_batch_remove(keys, sink, user));
 }
 
-struct ngr_call *ngr_list_ids(struct ngr_client *c, struct ngr_span prefix, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_list_ids(struct ngr_client *c, struct ngr_span prefix, const struct ngr_sink *sink,
+                              void *user)
 {
     return run(c, ngr_batch_scan(prefix, false, sink, user));
 }
 
-struct ngr_call *ngr_drop(struct ngr_client *c, struct ngr_span prefix, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_drop(struct ngr_client *c, struct ngr_span prefix, const struct ngr_sink *sink,
+                          void *user)
 {
     return run(c, ngr_batch_scan(prefix, true, sink, user));
 }
 
-struct ngr_call *ngr_exec(struct ngr_client *c, const struct ngr_span *words, size_t count, bool is_repeatable,
-                          const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_exec(struct ngr_client *c, const struct ngr_span *words, size_t count,
+                          bool is_repeatable, const struct ngr_sink *sink, void *user)
 {
     return run(c, ngr_batch_exec(words, count, is_repeatable, sink, user));
 }
 
-struct ngr_call *ngr_put_send(struct ngr_client *c, struct ngr_put *put, const struct ngr_sink *sink, void *user)
+struct ngr_call *ngr_put_send(struct ngr_client *c, struct ngr_put *put, const struct ngr_sink *sink,
+                              void *user)
 {
     return run(c, ngr_batch_put(put, sink, user));
 }

@@ -1,4 +1,5 @@
-/* The client: owns the topology and the calls under way, decides what is retried and when, and speaks to the outside. */
+/* The client: owns the topology and the calls under way, decides what is retried and when, and speaks to the
+ * outside. */
 #ifndef NGR_CLIENT_H
 #define NGR_CLIENT_H
 
@@ -22,12 +23,12 @@ struct ngr_client {
     size_t call_count;
     struct ngr_heap delayed;
     struct ngr_timer retry_timer, idle_timer;
-    struct ngr_list again;         /* to be sent when the trouble that returned them has been told to everybody */
+    struct ngr_list again; /* to be sent when the trouble that returned them has been told to everybody */
     unsigned trouble_depth;
-    unsigned long long trouble;    /* the number of the current or last trouble */
-    double jitter;                 /* 0.5 ... 1, one per trouble: who fails together is retried together */
+    unsigned long long trouble; /* the number of the current or last trouble */
+    double jitter;              /* 0.5 ... 1, one per trouble: who fails together is retried together */
     unsigned long long random;
-    bool is_down;                  /* as far as the log knows */
+    bool is_down; /* as far as the log knows */
     struct ngr_counters counters;
 };
 

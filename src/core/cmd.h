@@ -1,4 +1,5 @@
-/* Requests in RESP2, the form every Redis and Valkey understands: *<n>\r\n then $<len>\r\n<bytes>\r\n each. */
+/* Requests in RESP2, the form every Redis and Valkey understands: *<n>\r\n then $<len>\r\n<bytes>\r\n each.
+ */
 #ifndef NGR_CMD_H
 #define NGR_CMD_H
 
@@ -13,7 +14,8 @@ struct ngr_span {
 /* Room that `*<n>` or `$<n>` and its line end can take at most. */
 #define NGR_CMD_HEADER_MAX 24
 
-/* Writes `mark`, the number and \r\n to `to`, which has NGR_CMD_HEADER_MAX bytes; answers how many it took. */
+/* Writes `mark`, the number and \r\n to `to`, which has NGR_CMD_HEADER_MAX bytes; answers how many it took.
+ */
 size_t ngr_cmd_header(char *to, char mark, size_t number);
 
 /* Each appends to `b` and answers NGR_OK, NGR_E_NOMEM or NGR_E_TOOBIG. */

@@ -7,7 +7,8 @@
 #include "answer.h"
 #include "mem.h"
 
-/* One flush writes at most this much, then lets the loop breathe; one wake-up reads at most READS_PER_TURN buffers. */
+/* One flush writes at most this much, then lets the loop breathe; one wake-up reads at most READS_PER_TURN
+ * buffers. */
 #define WRITE_BYTES_PER_TURN (1024 * 1024)
 #define WRITE_PARTS          64
 #define READS_PER_TURN       4
@@ -38,7 +39,8 @@ static double now(const struct ngr_conn *c)
     return c->loop->now(c->loop->self);
 }
 
-/* --- ending ----------------------------------------------------------------------------------------------- */
+/* --- ending -----------------------------------------------------------------------------------------------
+ */
 
 static void hand_back(struct ngr_list *to, struct ngr_list *from)
 {
@@ -71,7 +73,8 @@ static void finish(struct ngr_conn *c, ngr_status st, const char *why)
     c->owner.closed(c->owner.user, c, st, why, &written, &unwritten);
 }
 
-/* Notes a failure where no callback may be made; the flush task or the end of the current callback finishes it. */
+/* Notes a failure where no callback may be made; the flush task or the end of the current callback finishes
+ * it. */
 static void break_later(struct ngr_conn *c, ngr_status st, const char *format, ...)
 {
     if (c->broken != NGR_OK || c->state == NGR_CONN_CLOSED)
@@ -135,7 +138,8 @@ void ngr_conn_release(struct ngr_conn *c)
     ngr_release(c);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------------
+ */
 
 static void watch(struct ngr_conn *c)
 {
@@ -166,8 +170,8 @@ static int gather(const struct ngr_conn *c, struct iovec *iov, size_t *total)
     int count = 0;
     if (c->partial)
         count = add_request(iov, count, c->partial);
-    for (const struct ngr_node *n = c->unwritten.head.next; n != &c->unwritten.head && count + 2 <= WRITE_PARTS;
-         n = n->next)
+    for (const struct ngr_node *n = c->unwritten.head.next;
+         n != &c->unwritten.head && count + 2 <= WRITE_PARTS; n = n->next)
         count = add_request(iov, count, ngr_of(n, struct ngr_req, node));
     *total = 0;
     for (int i = 0; i < count; i++) {
@@ -273,7 +277,8 @@ bool ngr_conn_has_room(const struct ngr_conn *c, size_t bytes)
 {
     if (c->state != NGR_CONN_READY || c->broken != NGR_OK)
         return false;
-    return c->requests == 0 || (c->requests < NGR_CONN_MAX_REQUESTS && c->bytes + bytes <= NGR_CONN_MAX_BYTES);
+    return c->requests == 0 ||
+           (c->requests < NGR_CONN_MAX_REQUESTS && c->bytes + bytes <= NGR_CONN_MAX_BYTES);
 }
 
 void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r)
@@ -285,8 +290,8 @@ void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r)
         if (!c->timer.is_on)
             start_timer(c, c->settings->socket_timeout);
     }
-    /* A lone request goes out at once; where requests come in crowds, waiting for the end of the tick makes one write of
-     * them, and the crowd of the last tick is the best prophet of this one. */
+    /* A lone request goes out at once; where requests come in crowds, waiting for the end of the tick makes
+     * one write of them, and the crowd of the last tick is the best prophet of this one. */
     bool at_once = was_idle && !c->busy && c->last_batch <= 1 && !c->flush.is_pending;
     if (c->is_writing_blocked)
         return;
@@ -300,7 +305,8 @@ void ngr_conn_withdraw(struct ngr_conn *c, struct ngr_req *r)
     dequeue(c, r);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------------
+ */
 
 static struct ngr_req *answering(const struct ngr_conn *c)
 {
@@ -364,7 +370,8 @@ static void read_some(struct ngr_conn *c)
 
 static void on_readable(struct ngr_conn *c)
 {
-    /* Decoding runs user code (finalizers), which may run the loop again: one reader at a time, the rest waits. */
+    /* Decoding runs user code (finalizers), which may run the loop again: one reader at a time, the rest
+     * waits. */
     if (c->traffic->is_reading)
         return;
     c->traffic->is_reading = true;
@@ -374,12 +381,13 @@ static void on_readable(struct ngr_conn *c)
         c->owner.progressed(c->owner.user, c);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------- */
+/* --- connecting -------------------------------------------------------------------------------------------
+ */
 
 enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 
-/* What went wrong in the handshake. AUTH's own error text stays out: a server that does not know the command repeats its
- * arguments, the password among them. */
+/* What went wrong in the handshake. AUTH's own error text stays out: a server that does not know the command
+ * repeats its arguments, the password among them. */
 static void note_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
 {
     ngr_status st = ngr_answer_status(r->data, r->len);
@@ -509,7 +517,8 @@ static void start_connecting(struct ngr_conn *c, const struct ngr_address *list,
     try_next_address(c);
 }
 
-static void on_resolved(struct ngr_lookup *lookup, const struct ngr_address *list, size_t count, const char *why)
+static void on_resolved(struct ngr_lookup *lookup, const struct ngr_address *list, size_t count,
+                        const char *why)
 {
     struct ngr_conn *c = ngr_of(lookup, struct ngr_conn, lookup);
     begin_callbacks(c);
@@ -552,7 +561,8 @@ void ngr_conn_open(struct ngr_conn *c)
     }
 }
 
-/* --- events ----------------------------------------------------------------------------------------------- */
+/* --- events -----------------------------------------------------------------------------------------------
+ */
 
 static void on_event(struct ngr_watch *w, unsigned events)
 {
@@ -593,8 +603,8 @@ static void on_timer(struct ngr_timer *timer)
     if (c->state == NGR_CONN_READY)
         on_ready_timer(c);
     else if (now(c) >= c->deadline)
-        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)", c->settings->connect_timeout,
-                    ngr_conn_state_text(c->state));
+        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
+                    c->settings->connect_timeout, ngr_conn_state_text(c->state));
     else if (c->state == NGR_CONN_CONNECTING && now(c) >= c->attempt_end) {
         snprintf(c->why, sizeof c->why, "no answer from the last address");
         try_next_address(c);

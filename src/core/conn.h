@@ -2,10 +2,11 @@
  *
  *       submit --> [ unwritten ] --first byte sent--> [ written ] --last reply in--> answered()
  *
- * Replies carry no name: the only thing that ties an answer to its question is the order of `written`. So an entry
- * leaves that queue only when its replies have come or when the connection dies, whoever has stopped waiting meanwhile;
- * and a reply that finds the queue empty kills the connection. (Every incident in this field where one user was shown
- * another's data, CVE-2023-28858 among them, was a stream off by one and used on.)
+ * Replies carry no name: the only thing that ties an answer to its question is the order of `written`. So an
+ * entry leaves that queue only when its replies have come or when the connection dies, whoever has stopped
+ * waiting meanwhile; and a reply that finds the queue empty kills the connection. (Every incident in this
+ * field where one user was shown another's data, CVE-2023-28858 among them, was a stream off by one and used
+ * on.)
  *
  * A connection knows neither pools nor retries: what it cannot finish it hands back to its owner. */
 #ifndef NGR_CONN_H
@@ -17,12 +18,12 @@
 #include "transport.h"
 
 /* The states, and from which they are entered. CLOSED is final. */
-#define NGR_CONN_STATES(X)                                                                         \
-    X(NEW, "new", 0)                                                                               \
-    X(RESOLVING, "resolving", 1u << NGR_CONN_NEW)                                                  \
-    X(CONNECTING, "connecting", 1u << NGR_CONN_NEW | 1u << NGR_CONN_RESOLVING)                     \
-    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING)                                       \
-    X(READY, "ready", 1u << NGR_CONN_GREETING)                                                     \
+#define NGR_CONN_STATES(X)                                                                                   \
+    X(NEW, "new", 0)                                                                                         \
+    X(RESOLVING, "resolving", 1u << NGR_CONN_NEW)                                                            \
+    X(CONNECTING, "connecting", 1u << NGR_CONN_NEW | 1u << NGR_CONN_RESOLVING)                               \
+    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING)                                                 \
+    X(READY, "ready", 1u << NGR_CONN_GREETING)                                                               \
     X(CLOSED, "closed", ~(1u << NGR_CONN_CLOSED))
 
 enum ngr_conn_state {
@@ -44,10 +45,10 @@ struct ngr_conn_owner {
     void (*ready)(void *user, struct ngr_conn *c);
     /* Answers have come: there may be room again. */
     void (*progressed)(void *user, struct ngr_conn *c);
-    /* The last event. The requests are the owner's again, in order: `written` ones were sent at least in part. The owner
-     * releases the connection with ngr_conn_release(). `why` lives until the call returns. */
-    void (*closed)(void *user, struct ngr_conn *c, ngr_status st, const char *why,
-                   struct ngr_list *written, struct ngr_list *unwritten);
+    /* The last event. The requests are the owner's again, in order: `written` ones were sent at least in
+     * part. The owner releases the connection with ngr_conn_release(). `why` lives until the call returns. */
+    void (*closed)(void *user, struct ngr_conn *c, ngr_status st, const char *why, struct ngr_list *written,
+                   struct ngr_list *unwritten);
     void *user;
 };
 
@@ -55,9 +56,9 @@ struct ngr_conn {
     struct ngr_node node; /* for the owner */
     enum ngr_conn_state state;
     bool was_ready;
-    uint32_t weight;   /* of all its requests */
-    size_t requests;   /* unwritten and written */
-    size_t bytes;      /* of their requests */
+    uint32_t weight; /* of all its requests */
+    size_t requests; /* unwritten and written */
+    size_t bytes;    /* of their requests */
 
     const struct ngr_settings *settings;
     const struct ngr_loop *loop;
@@ -71,27 +72,27 @@ struct ngr_conn {
     struct ngr_lookup lookup;
     struct ngr_address *addresses;
     size_t address_count, address_next;
-    double deadline;       /* of resolving, connecting and the handshake together */
-    double attempt_end;    /* of the address being tried */
-    double last_progress;  /* READY: the peer has moved, or the first request came */
+    double deadline;      /* of resolving, connecting and the handshake together */
+    double attempt_end;   /* of the address being tried */
+    double last_progress; /* READY: the peer has moved, or the first request came */
     struct ngr_list unwritten, written;
     struct ngr_req *partial; /* the last of `written` while bytes of it remain */
-    struct ngr_req own;    /* the handshake, later PING: requests of the connection itself */
+    struct ngr_req own;      /* the handshake, later PING: requests of the connection itself */
     struct ngr_buf own_bytes;
     unsigned char own_steps[4]; /* which command of `own` is which */
     ngr_status own_status;
-    size_t last_batch;     /* requests sent by the last flush */
-    unsigned busy;         /* depth of calls out of the parser: nothing may be freed meanwhile */
+    size_t last_batch; /* requests sent by the last flush */
+    unsigned busy;     /* depth of calls out of the parser: nothing may be freed meanwhile */
     bool is_released;
     bool is_writing_blocked;
-    ngr_status broken;     /* a failure noticed where no callback may be made */
+    ngr_status broken; /* a failure noticed where no callback may be made */
     char why[192];
 };
 
 /* Counters shared by all connections of a client. */
 struct ngr_traffic {
     unsigned long long bytes_in, bytes_out, replies, writes, reads;
-    char *scratch;      /* NGR_READ_BYTES, one for all: reading never nests */
+    char *scratch; /* NGR_READ_BYTES, one for all: reading never nests */
     bool is_reading;
 };
 
@@ -108,14 +109,15 @@ void ngr_conn_open(struct ngr_conn *c);
 /* True when another request of `bytes` may be given to this connection now. */
 bool ngr_conn_has_room(const struct ngr_conn *c, size_t bytes);
 
-/* Takes a request. It is written at once when the connection is idle, else together with others at the end of the loop's
- * tick. Never calls back from inside. READY connections only. */
+/* Takes a request. It is written at once when the connection is idle, else together with others at the end of
+ * the loop's tick. Never calls back from inside. READY connections only. */
 void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r);
 
 /* Takes an UNWRITTEN request back. */
 void ngr_conn_withdraw(struct ngr_conn *c, struct ngr_req *r);
 
-/* Sends PING when nothing else is under way, so that a dead peer is noticed before it costs somebody's call. */
+/* Sends PING when nothing else is under way, so that a dead peer is noticed before it costs somebody's call.
+ */
 void ngr_conn_check_alive(struct ngr_conn *c);
 
 /* Ends it: owner.closed is called with `st` before this returns, or, from inside one of this connection's own

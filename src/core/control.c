@@ -14,8 +14,8 @@ static void add_object(cJSON *to, const char *name, const struct gauge *gauges, 
         cJSON_AddNumberToObject(object, gauges[i].name, gauges[i].value);
 }
 
-#define ADD_OBJECT(to, name, ...)                                                                              \
-    add_object(to, name, (const struct gauge[]){__VA_ARGS__},                                                  \
+#define ADD_OBJECT(to, name, ...)                                                                            \
+    add_object(to, name, (const struct gauge[]){__VA_ARGS__},                                                \
                sizeof((const struct gauge[]){__VA_ARGS__}) / sizeof(struct gauge))
 
 static void add_pool(cJSON *to, const struct ngr_client *c, const struct ngr_pool *p)
@@ -23,8 +23,8 @@ static void add_pool(cJSON *to, const struct ngr_client *c, const struct ngr_poo
     ADD_OBJECT(to, "connections", {"open", (double)p->conn_count}, {"ready", (double)p->ready_count},
                {"max", (double)c->settings.max_connections}, {"opened", (double)p->opened},
                {"lost", (double)p->lost});
-    ADD_OBJECT(to, "requests", {"in_flight", (double)ngr_pool_in_flight(p)}, {"waiting", (double)p->waiting_count},
-               {"delayed", (double)c->delayed.count});
+    ADD_OBJECT(to, "requests", {"in_flight", (double)ngr_pool_in_flight(p)},
+               {"waiting", (double)p->waiting_count}, {"delayed", (double)c->delayed.count});
 }
 
 static void add_client(cJSON *to, const struct ngr_client *c)

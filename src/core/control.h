@@ -1,5 +1,5 @@
-/* The core's own small JSON documents, written with cJSON: they are read by people and dashboards, hold nothing but counters and
- * short texts, and are never on the way of a value. */
+/* The core's own small JSON documents, written with cJSON: they are read by people and dashboards, hold
+ * nothing but counters and short texts, and are never on the way of a value. */
 #ifndef NGR_CONTROL_H
 #define NGR_CONTROL_H
 
@@ -12,7 +12,7 @@
  *   connections   open, ready, max; opened and lost since the start
  *   requests      in_flight, waiting, delayed (for a retry)
  *   calls         started, failed, pending; retries
- *   traffic       bytes_in, bytes_out, replies, reads, writes                                                      */
+ *   traffic       bytes_in, bytes_out, replies, reads, writes */
 cJSON *ngr_control_stats(const struct ngr_client *c);
 
 #endif

@@ -1,5 +1,5 @@
-/* Requests that wait for their retry, the earliest first: a binary heap that knows where each request sits, so that one
- * can be taken out when its call is cancelled. */
+/* Requests that wait for their retry, the earliest first: a binary heap that knows where each request sits,
+ * so that one can be taken out when its call is cancelled. */
 #ifndef NGR_HEAP_H
 #define NGR_HEAP_H
 

@@ -85,8 +85,7 @@ void ngr_json_reader_fini(struct ngr_json_reader *r);
  * NGR_E_CORRUPT with `error` filled; NGR_E_NOMEM; or what a callback answered. A callback may run
  * anything but this reader. */
 ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len,
-                         const struct ngr_json_sink *sink, void *user,
-                         struct ngr_json_error *error);
+                         const struct ngr_json_sink *sink, void *user, struct ngr_json_error *error);
 
 /* --- writing ---------------------------------------------------------------------------------- */
 

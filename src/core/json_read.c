@@ -16,8 +16,7 @@
 
 struct reading {
     const uint8_t *start, *p, *end;
-    const struct ngr_json_sink
-        *sink; /* where pieces go now: `wanted`, or `nowhere` inside a skipped value */
+    const struct ngr_json_sink *sink; /* where pieces go now: `wanted`, or `nowhere` inside a skipped value */
     const struct ngr_json_sink *wanted; /* the caller's */
     void *user;
     struct ngr_buf *scratch;
@@ -120,8 +119,7 @@ struct tally {
     uint8_t widest_lead;  /* lead bytes are ordered as their characters are */
 };
 
-static void measure(struct ngr_json_text *text, const uint8_t *data, size_t bytes,
-                    const struct tally *t)
+static void measure(struct ngr_json_text *text, const uint8_t *data, size_t bytes, const struct tally *t)
 {
     text->data = (const char *)data;
     text->bytes = bytes;
@@ -167,8 +165,7 @@ static const uint8_t *pass_text(const uint8_t *p, const uint8_t *end, struct tal
 }
 
 /* The same, and copies it to `*out`, where there is room for everything up to `end`. */
-static const uint8_t *copy_text(uint8_t **out, const uint8_t *p, const uint8_t *end,
-                                struct tally *t)
+static const uint8_t *copy_text(uint8_t **out, const uint8_t *p, const uint8_t *end, struct tally *t)
 {
     for (;;) {
         size_t n = ngr__plain_copy(*out, p, (size_t)(end - p));
@@ -380,14 +377,12 @@ static ngr_status give_integer(struct reading *rd, const uint8_t *begin, const s
  * precision. All others are text. */
 static ngr_status give_real(struct reading *rd, const uint8_t *begin, const struct number *n)
 {
-    static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     bool is_easy = FLT_EVAL_METHOD == 0 && n->is_exact && n->digits <= (uint64_t)1 << 53 &&
                    n->exponent >= -22 && n->exponent <= 22;
     if (!is_easy)
-        return heard(rd, begin,
-                     rd->sink->real_text(rd->user, (const char *)begin, (size_t)(rd->p - begin)));
+        return heard(rd, begin, rd->sink->real_text(rd->user, (const char *)begin, (size_t)(rd->p - begin)));
     double value = (double)n->digits;
     if (n->exponent < 0)
         value /= ten_to[-n->exponent];
@@ -407,8 +402,7 @@ static ngr_status read_number(struct reading *rd)
         read_digits(rd, &n);
     else
         return refuse(rd, begin, "a minus sign is not followed by a digit");
-    return read_fraction_and_exponent(rd, &n) ? give_real(rd, begin, &n)
-                                              : give_integer(rd, begin, &n);
+    return read_fraction_and_exponent(rd, &n) ? give_real(rd, begin, &n) : give_integer(rd, begin, &n);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -454,8 +448,7 @@ static ngr_status open_container(struct reading *rd, bool is_object)
     rd->depth++;
     rd->is_fresh = true;
     rd->p++;
-    return heard(rd, at,
-                 is_object ? rd->sink->begin_object(rd->user) : rd->sink->begin_array(rd->user));
+    return heard(rd, at, is_object ? rd->sink->begin_object(rd->user) : rd->sink->begin_array(rd->user));
 }
 
 static ngr_status close_container(struct reading *rd)
@@ -464,8 +457,7 @@ static ngr_status close_container(struct reading *rd)
     bool was_object = in_object(rd);
     rd->depth--;
     rd->is_fresh = false;
-    return heard(rd, at,
-                 was_object ? rd->sink->end_object(rd->user) : rd->sink->end_array(rd->user));
+    return heard(rd, at, was_object ? rd->sink->end_object(rd->user) : rd->sink->end_array(rd->user));
 }
 
 /* A scalar as a whole, or the opening bracket of a container. */
@@ -538,8 +530,7 @@ static ngr_status read_element(struct reading *rd)
         return close_container(rd);
     if (!rd->is_fresh) {
         if (!next_is(rd, ','))
-            return refuse(rd, rd->p,
-                          is_object ? "a ',' or '}' was expected" : "a ',' or ']' was expected");
+            return refuse(rd, rd->p, is_object ? "a ',' or '}' was expected" : "a ',' or ']' was expected");
         rd->p++;
         pass_space(rd);
     }
@@ -562,8 +553,7 @@ static ngr_status read_document(struct reading *rd)
     if (st != NGR_OK)
         return st;
     pass_space(rd);
-    return rd->p == rd->end ? NGR_OK
-                            : refuse(rd, rd->p, "more data follows the end of the document");
+    return rd->p == rd->end ? NGR_OK : refuse(rd, rd->p, "more data follows the end of the document");
 }
 
 ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len,

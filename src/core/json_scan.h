@@ -65,8 +65,7 @@ static inline size_t ngr__block_plain(ngr__block b)
 {
     __m128i quote = _mm_cmpeq_epi8(b, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(b, _mm_set1_epi8('\\'));
-    __m128i low =
-        _mm_cmplt_epi8(b, _mm_set1_epi8(0x20)); /* signed: 0x80 and above count as low, too */
+    __m128i low = _mm_cmplt_epi8(b, _mm_set1_epi8(0x20)); /* signed: 0x80 and above count as low, too */
     unsigned mask = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
     return mask ? (size_t)__builtin_ctz(mask) : NGR__BLOCK;
 }

@@ -38,20 +38,20 @@ static inline uint32_t take(const uint8_t **p)
 
 /* The three functions differ in `unit` alone. The fixed-length loop is one that compilers turn into
  * vector code. */
-#define DEFINE_TO(name, unit)                                                                      \
-    void name(const struct ngr_json_text *text, unit *out)                                         \
-    {                                                                                              \
-        const uint8_t *p = (const uint8_t *)text->data, *end = p + text->bytes;                    \
-        while (p < end) {                                                                          \
-            if (end - p >= RUN && is_ascii_run(p)) {                                               \
-                for (int i = 0; i < RUN; i++)                                                      \
-                    out[i] = p[i];                                                                 \
-                p += RUN;                                                                          \
-                out += RUN;                                                                        \
-            } else {                                                                               \
-                *out++ = (unit)take(&p);                                                           \
-            }                                                                                      \
-        }                                                                                          \
+#define DEFINE_TO(name, unit)                                                                                \
+    void name(const struct ngr_json_text *text, unit *out)                                                   \
+    {                                                                                                        \
+        const uint8_t *p = (const uint8_t *)text->data, *end = p + text->bytes;                              \
+        while (p < end) {                                                                                    \
+            if (end - p >= RUN && is_ascii_run(p)) {                                                         \
+                for (int i = 0; i < RUN; i++)                                                                \
+                    out[i] = p[i];                                                                           \
+                p += RUN;                                                                                    \
+                out += RUN;                                                                                  \
+            } else {                                                                                         \
+                *out++ = (unit)take(&p);                                                                     \
+            }                                                                                                \
+        }                                                                                                    \
     }
 
 DEFINE_TO(ngr_json_text_to_ucs1, uint8_t)

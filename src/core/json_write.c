@@ -18,8 +18,7 @@ void ngr_json_writer_init(struct ngr_json_writer *w, struct ngr_buf *out)
 /* Begins a value: room for its `extra` bytes, and the comma if one is due. */
 static inline ngr_status begin(struct ngr_json_writer *w, size_t extra)
 {
-    ngr_status st =
-        extra == SIZE_MAX ? NGR_E_TOOBIG : ngr_buf_reserve(w->out, extra + w->needs_comma);
+    ngr_status st = extra == SIZE_MAX ? NGR_E_TOOBIG : ngr_buf_reserve(w->out, extra + w->needs_comma);
     if (st != NGR_OK)
         return st;
     if (w->needs_comma)
@@ -95,8 +94,8 @@ static inline ngr_status widen_window(struct window *win, size_t extra)
 /* The letter of the short escape of an ASCII character, or 0. */
 static inline char short_escape(uint32_t c)
 {
-    static const char letter[0x80] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
-                                      ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
+    static const char letter[0x80] = {
+        ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     return letter[c];
 }
 
@@ -143,33 +142,32 @@ static inline size_t spell(uint8_t *at, uint32_t c)
 
 /* The body of a string, by the width of its units: blocks as long as all is plain, single
  * characters from the first that is not until the next that is. */
-#define DEFINE_BODY(name, unit, load)                                                              \
-    static ngr_status name(struct window *win, const unit *p, size_t chars)                        \
-    {                                                                                              \
-        const unit *end = p + chars;                                                               \
-        while (p < end) {                                                                          \
-            while (end - p >= NGR__BLOCK) {                                                        \
-                ngr__block b = load(p);                                                            \
-                ngr__block_store(win->at, b);                                                      \
-                size_t n = ngr__block_plain(b);                                                    \
-                win->at += n;                                                                      \
-                p += n;                                                                            \
-                if (n < NGR__BLOCK)                                                                \
-                    break;                                                                         \
-            }                                                                                      \
-            for (; p < end; p++) {                                                                 \
-                bool was_plain = ngr__is_plain(*p);                                                \
-                if (was_plain && end - p >= NGR__BLOCK)                                            \
-                    break;                                                                         \
-                size_t rest = (size_t)(end - p);                                                   \
-                ngr_status st =                                                                    \
-                    widen_window(win, spelled_length(*p) + rest); /* and the closing quote */      \
-                if (st != NGR_OK)                                                                  \
-                    return st;                                                                     \
-                win->at += spell(win->at, *p);                                                     \
-            }                                                                                      \
-        }                                                                                          \
-        return NGR_OK;                                                                             \
+#define DEFINE_BODY(name, unit, load)                                                                        \
+    static ngr_status name(struct window *win, const unit *p, size_t chars)                                  \
+    {                                                                                                        \
+        const unit *end = p + chars;                                                                         \
+        while (p < end) {                                                                                    \
+            while (end - p >= NGR__BLOCK) {                                                                  \
+                ngr__block b = load(p);                                                                      \
+                ngr__block_store(win->at, b);                                                                \
+                size_t n = ngr__block_plain(b);                                                              \
+                win->at += n;                                                                                \
+                p += n;                                                                                      \
+                if (n < NGR__BLOCK)                                                                          \
+                    break;                                                                                   \
+            }                                                                                                \
+            for (; p < end; p++) {                                                                           \
+                bool was_plain = ngr__is_plain(*p);                                                          \
+                if (was_plain && end - p >= NGR__BLOCK)                                                      \
+                    break;                                                                                   \
+                size_t rest = (size_t)(end - p);                                                             \
+                ngr_status st = widen_window(win, spelled_length(*p) + rest); /* and the closing quote */    \
+                if (st != NGR_OK)                                                                            \
+                    return st;                                                                               \
+                win->at += spell(win->at, *p);                                                               \
+            }                                                                                                \
+        }                                                                                                    \
+        return NGR_OK;                                                                                       \
     }
 
 DEFINE_BODY(write_ucs1, uint8_t, ngr__block_ucs1)

@@ -1,12 +1,12 @@
-/* What the core asks of an event loop: nine functions. The extension implements them on asyncio, the tests on a
- * loop of their own. The core itself never blocks and never calls back from inside one of these. */
+/* What the core asks of an event loop: nine functions. The extension implements them on asyncio, the tests on
+ * a loop of their own. The core itself never blocks and never calls back from inside one of these. */
 #ifndef NGR_LOOP_H
 #define NGR_LOOP_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
+#include "address.h"
 #include "status.h"
 
 enum { NGR_READABLE = 1, NGR_WRITABLE = 2 };
@@ -31,11 +31,6 @@ struct ngr_task {
     void (*run)(struct ngr_task *t);
     bool is_pending; /* set by defer, cleared by the loop before it runs the task */
     void *host;
-};
-
-struct ngr_address {
-    struct sockaddr_storage addr;
-    socklen_t len;
 };
 
 /* A name being resolved. `done` is called once, later: with addresses, or with none and a reason; never after

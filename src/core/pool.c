@@ -1,7 +1,7 @@
 #include "pool.h"
 
-/* One connection more when the least loaded one has this much work for each connection there is. A part of a large read
- * weighs as much as this. */
+/* One connection more when the least loaded one has this much work for each connection there is. A part of a
+ * large read weighs as much as this. */
 #define GROW_WEIGHT 512
 
 /* After an additional connection failed (maxclients, ACL), try again no sooner than this. */
@@ -25,8 +25,8 @@ static struct ngr_conn *least_loaded(const struct ngr_pool *p, size_t bytes)
 
 static void on_ready(void *user, struct ngr_conn *c);
 static void on_progressed(void *user, struct ngr_conn *c);
-static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char *why, struct ngr_list *written,
-                      struct ngr_list *unwritten);
+static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char *why,
+                      struct ngr_list *written, struct ngr_list *unwritten);
 
 /* True when a connection is on its way. */
 static bool open_one(struct ngr_pool *p)
@@ -60,7 +60,8 @@ static void grow_if_loaded(struct ngr_pool *p)
         open_one(p);
 }
 
-/* --- the queue ---------------------------------------------------------------------------------------------- */
+/* --- the queue
+ * ---------------------------------------------------------------------------------------------- */
 
 static void enqueue(struct ngr_pool *p, struct ngr_req *r)
 {
@@ -121,7 +122,8 @@ void ngr_pool_submit(struct ngr_pool *p, struct ngr_req *r, struct ngr_conn *pre
         grow_if_loaded(p);
 }
 
-/* --- what connections report -------------------------------------------------------------------------------- */
+/* --- what connections report
+ * -------------------------------------------------------------------------------- */
 
 static void on_ready(void *user, struct ngr_conn *c)
 {
@@ -139,8 +141,8 @@ static void on_progressed(void *user, struct ngr_conn *c)
     serve_waiting(user);
 }
 
-/* Hands `list` up, in order. When the peer broke the rules, only the request it was answering is to blame: the others merely
- * lost their connection. */
+/* Hands `list` up, in order. When the peer broke the rules, only the request it was answering is to blame:
+ * the others merely lost their connection. */
 static void fail_all(struct ngr_pool *p, struct ngr_list *list, ngr_status st, const char *why, bool was_sent)
 {
     bool is_personal = was_sent && (st == NGR_E_PROTOCOL || st == NGR_E_TOOBIG || st == NGR_E_NOMEM);
@@ -173,8 +175,8 @@ static void forget(struct ngr_pool *p, struct ngr_conn *c)
         p->opening_count--;
 }
 
-static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char *why, struct ngr_list *written,
-                      struct ngr_list *unwritten)
+static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char *why,
+                      struct ngr_list *written, struct ngr_list *unwritten)
 {
     struct ngr_pool *p = user;
     bool was_ready = c->was_ready;
@@ -202,7 +204,8 @@ static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char 
         ngr_pool_connect(p);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------------- */
 
 void ngr_pool_init(struct ngr_pool *p, const struct ngr_settings *settings, const struct ngr_loop *loop,
                    struct ngr_traffic *traffic, const struct ngr_pool_owner *owner)

@@ -1,8 +1,9 @@
-/* The connections to one server, and the queue in front of them. Few connections serve many callers: a request goes to the
- * least loaded one; another is opened when all are busy with large answers; when none has room, requests wait
- * in order. Nothing here retries: what a dying connection hands back goes up to the owner.
+/* The connections to one server, and the queue in front of them. Few connections serve many callers: a
+ * request goes to the least loaded one; another is opened when all are busy with large answers; when none has
+ * room, requests wait in order. Nothing here retries: what a dying connection hands back goes up to the
+ * owner.
  *
- *     submit --> [ waiting ] --room--> conn 0, conn 1, ... max_connections                                        */
+ *     submit --> [ waiting ] --room--> conn 0, conn 1, ... max_connections */
 #ifndef NGR_POOL_H
 #define NGR_POOL_H
 
@@ -34,8 +35,8 @@ struct ngr_pool {
 void ngr_pool_init(struct ngr_pool *p, const struct ngr_settings *settings, const struct ngr_loop *loop,
                    struct ngr_traffic *traffic, const struct ngr_pool_owner *owner);
 
-/* Takes a request. `prefer`, when it is (still) a usable connection of this pool, keeps the parts of one large call together
- * so that small calls find another connection free. Never calls back from inside. */
+/* Takes a request. `prefer`, when it is (still) a usable connection of this pool, keeps the parts of one
+ * large call together so that small calls find another connection free. Never calls back from inside. */
 void ngr_pool_submit(struct ngr_pool *p, struct ngr_req *r, struct ngr_conn *prefer);
 
 /* Takes a WAITING request back. */

@@ -6,8 +6,9 @@
 /* hiredis frees and re-allocates an empty buffer above this; ours carries 16 KiB feeds and must stay. */
 #define KEEP_BUFFER (1024 * 1024)
 
-/* hiredis moves the rest of its buffer to the front after every reply of 1 KiB or more, so its cost grows with the
- * square of what is fed at once: 16 MiB of 1 KiB replies take 2.8 s in one feed and 4.4 ms in feeds of this size. */
+/* hiredis moves the rest of its buffer to the front after every reply of 1 KiB or more, so its cost grows
+ * with the square of what is fed at once: 16 MiB of 1 KiB replies take 2.8 s in one feed and 4.4 ms in feeds
+ * of this size. */
 #define FEED_BYTES (16 * 1024)
 
 static void note(struct ngr_parser *p, ngr_status st, const char *why)
@@ -122,8 +123,8 @@ static redisReplyObjectFunctions callbacks = {
 };
 
 ngr_status ngr_parser_init(struct ngr_parser *p, size_t max_bulk,
-                           ngr_status (*piece)(void *, const struct ngr_reply *),
-                           ngr_status (*whole)(void *), void *user)
+                           ngr_status (*piece)(void *, const struct ngr_reply *), ngr_status (*whole)(void *),
+                           void *user)
 {
     *p = (struct ngr_parser){.piece = piece, .whole = whole, .user = user, .max_bulk = max_bulk};
     redisReader *reader = redisReaderCreateWithFunctions(&callbacks);

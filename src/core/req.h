@@ -1,4 +1,5 @@
-/* One request: bytes to send, and how many replies they ask for. It is the unit that travels: pool -> connection
+/* One request: bytes to send, and how many replies they ask for. It is the unit that travels: pool ->
+ * connection
  * -> (on trouble) back to the client, which sends the very same bytes again or gives up. */
 #ifndef NGR_REQ_H
 #define NGR_REQ_H
@@ -22,16 +23,16 @@ enum ngr_req_place {
 struct ngr_req {
     struct ngr_node node; /* the queue it is in */
     enum ngr_req_place place;
-    void *holder;              /* the pool or connection that has it */
-    struct ngr_span parts[2];  /* the bytes; they stay unchanged until the request is released */
-    size_t sent;               /* bytes written so far */
-    uint32_t replies;          /* top-level replies that belong to it */
-    uint32_t seen;             /* of which these are complete */
-    uint32_t weight;           /* what it costs a connection, in small requests */
-    bool is_repeatable;        /* sending it twice is as good as once */
+    void *holder;             /* the pool or connection that has it */
+    struct ngr_span parts[2]; /* the bytes; they stay unchanged until the request is released */
+    size_t sent;              /* bytes written so far */
+    uint32_t replies;         /* top-level replies that belong to it */
+    uint32_t seen;            /* of which these are complete */
+    uint32_t weight;          /* what it costs a connection, in small requests */
+    bool is_repeatable;       /* sending it twice is as good as once */
 
-    /* A piece of the reply number `seen`. NGR_OK, or NGR_E_PROTOCOL when the form cannot be an answer to this request
-     * (the connection is dropped then). It may run anything but may not release the request. */
+    /* A piece of the reply number `seen`. NGR_OK, or NGR_E_PROTOCOL when the form cannot be an answer to this
+     * request (the connection is dropped then). It may run anything but may not release the request. */
     ngr_status (*piece)(struct ngr_req *r, const struct ngr_reply *reply);
     /* All replies are in, the connection has let go. */
     void (*answered)(struct ngr_req *r);

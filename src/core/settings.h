@@ -7,9 +7,9 @@
 #include "status.h"
 
 struct ngr_settings {
-    char *host;        /* NULL with a Unix socket */
+    char *host; /* NULL with a Unix socket */
     unsigned port;
-    char *path;        /* Unix socket, or NULL */
+    char *path; /* Unix socket, or NULL */
     int db;
     char *username;    /* or NULL */
     char *password;    /* or NULL */

@@ -1,7 +1,8 @@
 #include "topology.h"
 
-void ngr_topology_init(struct ngr_topology *t, const struct ngr_settings *settings, const struct ngr_loop *loop,
-                       struct ngr_traffic *traffic, const struct ngr_pool_owner *owner)
+void ngr_topology_init(struct ngr_topology *t, const struct ngr_settings *settings,
+                       const struct ngr_loop *loop, struct ngr_traffic *traffic,
+                       const struct ngr_pool_owner *owner)
 {
     ngr_pool_init(&t->server, settings, loop, traffic, owner);
 }

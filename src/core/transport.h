@@ -1,5 +1,5 @@
-/* A non-blocking byte stream to one address: TCP or a Unix socket. It knows no protocol, no loop and no timer;
- * TLS will be a second implementation behind the same functions. */
+/* A non-blocking byte stream to one address: TCP or a Unix socket. It knows no protocol, no loop and no
+ * timer; TLS will be a second implementation behind the same functions. */
 #ifndef NGR_TRANSPORT_H
 #define NGR_TRANSPORT_H
 
@@ -34,10 +34,5 @@ struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, i
 
 /* Closes the descriptor and nothing else: no farewell byte, so that it is right in a forked child too. */
 void ngr_transport_close(struct ngr_transport *t);
-
-/* The address of a Unix socket; false when the path is too long for the system. */
-bool ngr_address_unix(struct ngr_address *a, const char *path);
-/* An address written in digits (IPv4 or IPv6), which needs no resolver; false when `host` is a name. */
-bool ngr_address_numeric(struct ngr_address *a, const char *host, unsigned port);
 
 #endif

@@ -5,12 +5,11 @@
 
 /* Puts positional and keyword arguments into `values`, in the order of `names`, the first of which
  * is required. What is not given stays as it is. 0, or -1 with TypeError. */
-static int bind(const char *function, const char *const *names, Py_ssize_t count,
-                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
+static int bind_arguments(const char *function, const char *const *names, Py_ssize_t count,
+                          PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
 {
     if (nargs > count) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)", function,
-                     count, nargs);
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)", function, count, nargs);
         return -1;
     }
     for (Py_ssize_t i = 0; i < nargs; i++)
@@ -21,8 +20,7 @@ static int bind(const char *function, const char *const *names, Py_ssize_t count
         while (i < count && PyUnicode_CompareWithASCIIString(name, names[i]) != 0)
             i++;
         if (i == count || i < nargs) {
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected or repeated argument %R",
-                         function, name);
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected or repeated argument %R", function, name);
             return -1;
         }
         values[i] = args[nargs + k];
@@ -45,33 +43,30 @@ static PyObject *raise_read_failure(struct ext_state *state, ngr_status st,
     return errors_raise(state, st, "not valid JSON: %s (byte %zu)", error->what, error->offset);
 }
 
-static PyObject *codec_loads(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *kwnames)
+static PyObject *codec_loads(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"data", "fields"};
     PyObject *values[] = {NULL, Py_None}, *fields = NULL, *value = NULL;
     struct ngr_json_error error;
-    if (bind("loads", names, 2, args, nargs, kwnames, values) < 0)
+    if (bind_arguments("loads", names, 2, args, nargs, kwnames, values) < 0)
         return NULL;
     if (!PyBytes_Check(values[0]))
-        return PyErr_Format(PyExc_TypeError, "loads() needs bytes, not %s",
-                            Py_TYPE(values[0])->tp_name);
+        return PyErr_Format(PyExc_TypeError, "loads() needs bytes, not %s", Py_TYPE(values[0])->tp_name);
     if (values[1] != Py_None && !(fields = PyFrozenSet_New(values[1])))
         return NULL;
     struct ext_state *state = ext_state_of_module(module);
-    ngr_status st = convert_decode(state, PyBytes_AS_STRING(values[0]),
-                                   (size_t)PyBytes_GET_SIZE(values[0]), fields, &value, &error);
+    ngr_status st = convert_decode(state, PyBytes_AS_STRING(values[0]), (size_t)PyBytes_GET_SIZE(values[0]),
+                                   fields, &value, &error);
     Py_XDECREF(fields);
     return st == NGR_OK ? value : raise_read_failure(state, st, &error);
 }
 
-static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *kwnames)
+static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"value", "strict"};
     PyObject *values[] = {NULL, Py_False}, *bytes = NULL;
     struct ngr_buf out;
-    if (bind("dumps", names, 2, args, nargs, kwnames, values) < 0)
+    if (bind_arguments("dumps", names, 2, args, nargs, kwnames, values) < 0)
         return NULL;
     int strict = PyObject_IsTrue(values[1]);
     if (strict < 0)
@@ -83,18 +78,16 @@ static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t
     return bytes;
 }
 
-PyDoc_STRVAR(
-    loads_doc,
-    "loads($module, /, data, fields=None)\n--\n\n"
-    "The value of a JSON document, as json.loads(data.decode()) gives it.\n\n"
-    "With `fields`, a top-level object keeps only these keys. Raises CorruptValueError with the\n"
-    "reason and the byte offset; nesting may be 1,000 levels deep.");
+PyDoc_STRVAR(loads_doc,
+             "loads($module, /, data, fields=None)\n--\n\n"
+             "The value of a JSON document, as json.loads(data.decode()) gives it.\n\n"
+             "With `fields`, a top-level object keeps only these keys. Raises CorruptValueError with the\n"
+             "reason and the byte offset; nesting may be 1,000 levels deep.");
 
-PyDoc_STRVAR(
-    dumps_doc,
-    "dumps($module, /, value, strict=False)\n--\n\n"
-    "The value as compact UTF-8 JSON, taking what json.dumps(value, default=str) takes.\n\n"
-    "With `strict`, a type that JSON does not know raises EncodeError instead of becoming text.");
+PyDoc_STRVAR(dumps_doc,
+             "dumps($module, /, value, strict=False)\n--\n\n"
+             "The value as compact UTF-8 JSON, taking what json.dumps(value, default=str) takes.\n\n"
+             "With `strict`, a type that JSON does not know raises EncodeError instead of becoming text.");
 
 static PyMethodDef codec_methods[] = {
     {"loads", (PyCFunction)(void (*)(void))codec_loads, METH_FASTCALL | METH_KEYWORDS, loads_doc},

@@ -4,6 +4,33 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
+
+/* The object of a weak reference, as a new reference; NULL without an exception when it is dead. */
+static inline PyObject *compat_weakref_get(PyObject *ref)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *object = NULL;
+    if (PyWeakref_GetRef(ref, &object) < 0)
+        PyErr_Clear();
+    return object;
+#else
+    PyObject *object = PyWeakref_GetObject(ref);
+    return object && object != Py_None ? Py_NewRef(object) : NULL;
+#endif
+}
+
+/* True when `ref` points at `object`, without taking a reference. */
+static inline int compat_weakref_is(PyObject *ref, PyObject *object)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *current = compat_weakref_get(ref);
+    Py_XDECREF(current);
+    return current == object;
+#else
+    return PyWeakref_GET_OBJECT(ref) == object;
+#endif
+}
 
 /* The exception in flight as one object (a new reference), cleared; compat_raise_again() takes it
  * back. */

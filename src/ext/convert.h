@@ -36,7 +36,6 @@ ngr_status convert_decode(struct ext_state *state, const char *data, size_t len,
  * messages. EncodeError names id, path, fact and way out; ValueTooLargeError is for the ceiling of
  * `out`; an exception of the value's own code passes through with a note on where it came from.
  * Nothing else may write to `out` meanwhile, which code run by the value could. */
-int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id,
-                   struct ngr_buf *out);
+int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out);
 
 #endif

@@ -8,8 +8,7 @@
 struct decoder;
 
 struct convert {
-    struct decoder
-        *idle; /* a decoder nobody uses now, or NULL: whoever takes it leaves NULL behind */
+    struct decoder *idle; /* a decoder nobody uses now, or NULL: whoever takes it leaves NULL behind */
     struct key_cache keys;
     PyObject *reported; /* set of str: the types whose str() was stored, each told about once */
 };

@@ -89,8 +89,7 @@ static int pass_on(struct encoder *e, const char *code, PyObject *value)
         note = PyUnicode_FromFormat("while storing %.200R: %s of %s at %U", e->id, code,
                                     Py_TYPE(value)->tp_name, path);
     else if (path)
-        note = PyUnicode_FromFormat("while encoding: %s of %s at %U", code, Py_TYPE(value)->tp_name,
-                                    path);
+        note = PyUnicode_FromFormat("while encoding: %s of %s at %U", code, Py_TYPE(value)->tp_name, path);
     if (!note || attach(error, note) < 0)
         PyErr_Clear();
     Py_XDECREF(note);
@@ -316,8 +315,7 @@ static int check_nesting(struct encoder *e, PyObject *container)
         PyObject *ancestor = encode_path(e->levels, i);
         if (ancestor)
             fail(e, NGR_E_ENCODE,
-                 "the value contains itself: this is the same object as %U; break the circle",
-                 ancestor);
+                 "the value contains itself: this is the same object as %U; break the circle", ancestor);
         Py_XDECREF(ancestor);
         return -1;
     }
@@ -339,8 +337,8 @@ static Py_ssize_t size_of(PyObject *items, enum encode_kind kind)
 static int open_level(struct encoder *e, PyObject *source, PyObject *items, enum encode_kind kind)
 {
     bool is_dict = kind == ENCODE_DICT || kind == ENCODE_PAIRS;
-    if (make_room(e) < 0 || check(e, is_dict ? ngr_json_begin_object(&e->writer)
-                                             : ngr_json_begin_array(&e->writer)) < 0) {
+    if (make_room(e) < 0 ||
+        check(e, is_dict ? ngr_json_begin_object(&e->writer) : ngr_json_begin_array(&e->writer)) < 0) {
         Py_DECREF(items);
         return -1;
     }
@@ -404,8 +402,7 @@ static int encode_value(struct encoder *e, PyObject *value)
         return encode_sequence(e, value);
     if (PyDict_Check(value))
         return encode_dict(e, value);
-    return is_numpy_number(Py_TYPE(value)) ? encode_numpy_number(e, value)
-                                           : encode_as_text(e, value);
+    return is_numpy_number(Py_TYPE(value)) ? encode_numpy_number(e, value) : encode_as_text(e, value);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -435,8 +432,8 @@ static PyObject *key_text(struct encoder *e, PyObject *key)
         return int_text(e, key);
     PyObject *name = type_name(Py_TYPE(key));
     if (name)
-        fail(e, NGR_E_ENCODE,
-             "a key is of type %U: %.80R; keys must be str, int, float, bool or None", name, key);
+        fail(e, NGR_E_ENCODE, "a key is of type %U: %.80R; keys must be str, int, float, bool or None", name,
+             key);
     Py_XDECREF(name);
     return NULL;
 }
@@ -451,8 +448,8 @@ static int note_key(struct encoder *e, PyObject *seen, PyObject *key)
     PyObject *other = PyDict_GetItemWithError(seen, text);
     if (other)
         fail(e, NGR_E_ENCODE,
-             "the keys %.80R and %.80R are both %.80R in JSON, where one would be lost; rename one",
-             other, key, text);
+             "the keys %.80R and %.80R are both %.80R in JSON, where one would be lost; rename one", other,
+             key, text);
     else if (!PyErr_Occurred())
         rc = PyDict_SetItem(seen, text, key);
     Py_DECREF(text);
@@ -464,10 +461,9 @@ static int note_key(struct encoder *e, PyObject *seen, PyObject *key)
 static int take_item(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
 {
     if (size_of(top->items, top->kind) != top->size)
-        return fail(
-            e, NGR_E_ENCODE,
-            "the %s changed size while it was written; do not change a value that is being stored",
-            encode_level_is_dict(top) ? "dict" : "list");
+        return fail(e, NGR_E_ENCODE,
+                    "the %s changed size while it was written; do not change a value that is being stored",
+                    encode_level_is_dict(top) ? "dict" : "list");
     if (top->kind == ENCODE_DICT) {
         if (!PyDict_Next(top->items, &top->next, key, value))
             return 0;
@@ -544,8 +540,7 @@ static int encode_next(struct encoder *e)
     return rc;
 }
 
-int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id,
-                   struct ngr_buf *out)
+int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out)
 {
     struct encoder e;
     size_t before = out->len;

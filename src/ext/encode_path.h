@@ -18,10 +18,10 @@ enum encode_kind {
 struct encode_level {
     PyObject *source; /* the caller's container, owned */
     PyObject *items;  /* what is walked, owned: `source` itself, or a list made from a subclass */
-    PyObject *key; /* the key being written, an exact str, owned; NULL outside dicts and before the
-                      first */
-    Py_ssize_t size; /* of `items` when it was opened */
-    Py_ssize_t next; /* the next index, or the cursor of PyDict_Next() */
+    PyObject *key;    /* the key being written, an exact str, owned; NULL outside dicts and before the
+                         first */
+    Py_ssize_t size;  /* of `items` when it was opened */
+    Py_ssize_t next;  /* the next index, or the cursor of PyDict_Next() */
     enum encode_kind kind;
     bool keys_are_distinct; /* known, not assumed: see check_keys() */
 };

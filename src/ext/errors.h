@@ -8,8 +8,8 @@
 /* Looks every class up once; -1 with an exception when errors.py and status.h disagree. */
 int errors_init(struct ext_state *state);
 
-/* A new exception instance for `st` with this message; NULL with an exception set. A borrowed `message` may be any
- * UTF-8; bytes that are none are shown as \xNN. */
+/* A new exception instance for `st` with this message; NULL with an exception set. A borrowed `message` may
+ * be any UTF-8; bytes that are none are shown as \xNN. */
 PyObject *errors_new(struct ext_state *state, ngr_status st, const char *message);
 
 /* Raises it; always returns NULL, so that a caller can `return errors_raise(...)`. */

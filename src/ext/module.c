@@ -2,22 +2,33 @@
 #include "state.h"
 
 #include "codec.h"
+#include "conn_set.h"
 #include "convert.h"
 #include "errors.h"
+#include "loop_asyncio.h"
+#include "op.h"
+#include "store.h"
 
 struct ext_state *ext_state_of_module(PyObject *module)
 {
     return PyModule_GetState(module);
 }
 
+struct ext_state *ext_state_of_type(PyTypeObject *type)
+{
+    return PyType_GetModuleState(type);
+}
+
 static int module_exec(PyObject *module)
 {
     struct ext_state *state = ext_state_of_module(module);
-    if (errors_init(state) < 0)
+    if (errors_init(state) < 0 || names_init(&state->names) < 0)
         return -1;
     if (codec_init(module, state) < 0)
         return -1;
-    return 0;
+    if (loop_asyncio_init(module, state) < 0 || conn_set_init(module, state) < 0)
+        return -1;
+    return op_init(module, state) < 0 || store_init(module, state) < 0 ? -1 : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -25,7 +36,12 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     struct ext_state *state = ext_state_of_module(module);
     for (int st = 0; st < NGR_STATUS_COUNT; st++)
         Py_VISIT(state->error_classes[st]);
-    return 0;
+    Py_VISIT(state->handle_type);
+    Py_VISIT(state->conn_set_type);
+    Py_VISIT(state->conn_sets);
+    Py_VISIT(state->op_type);
+    Py_VISIT(state->store_type);
+    return names_traverse(&state->names, visit, arg);
 }
 
 static int module_clear(PyObject *module)
@@ -33,6 +49,12 @@ static int module_clear(PyObject *module)
     struct ext_state *state = ext_state_of_module(module);
     for (int st = 0; st < NGR_STATUS_COUNT; st++)
         Py_CLEAR(state->error_classes[st]);
+    Py_CLEAR(state->handle_type);
+    Py_CLEAR(state->conn_set_type);
+    Py_CLEAR(state->conn_sets);
+    Py_CLEAR(state->op_type);
+    Py_CLEAR(state->store_type);
+    names_clear(&state->names);
     return 0;
 }
 
