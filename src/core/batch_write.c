@@ -197,6 +197,10 @@ static ngr_status on_wait(struct put_group *g, const struct ngr_reply *reply)
 {
     if (reply->type == NGR_REPLY_ARRAY)
         return NGR_OK;
+    if (reply->type == NGR_REPLY_ERROR) {
+        ngr_call_number(g->req.call, g->number, -1);
+        return NGR_OK;
+    }
     if (reply->type != NGR_REPLY_INTEGER)
         return NGR_E_PROTOCOL;
     if (reply->depth == 0 || reply->index == 0)
@@ -207,12 +211,12 @@ static ngr_status on_wait(struct put_group *g, const struct ngr_reply *reply)
 static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
 {
     struct put_group *g = group_of(r);
+    if (has_wait(&put_of(r->call)->options) && r->seen + 1 == r->replies)
+        return on_wait(g, reply);
     if (reply->type == NGR_REPLY_ERROR) {
         ngr_call_refuse(r, reply, (struct ngr_span){NULL, 0}, NULL);
         return NGR_OK;
     }
-    if (has_wait(&put_of(r->call)->options) && r->seen + 1 == r->replies)
-        return on_wait(g, reply);
     bool is_exec = reply->depth == 0 && reply->type == NGR_REPLY_ARRAY && r->seen == g->entries + 1;
     return reply->type == NGR_REPLY_STATUS || is_exec ? NGR_OK : NGR_E_PROTOCOL;
 }

@@ -282,6 +282,11 @@ void ngr_client_release(struct ngr_client *c)
     ngr_release(c);
 }
 
+bool ngr_client_is_connected(const struct ngr_client *c)
+{
+    return c->topology.server.ready_count > 0;
+}
+
 size_t ngr_client_pending(const struct ngr_client *c)
 {
     return c->call_count;

@@ -126,6 +126,9 @@ struct ngr_call *ngr_put_send(struct ngr_client *client, struct ngr_put *put, co
 /* Counters and state as a JSON object; to be released with ngr_release(). NULL when memory ends. */
 char *ngr_client_stats(const struct ngr_client *client);
 
+/* True when a connection is ready. */
+bool ngr_client_is_connected(const struct ngr_client *client);
+
 /* Calls under way. */
 size_t ngr_client_pending(const struct ngr_client *client);
 

@@ -141,6 +141,7 @@ static void finish(struct op *op, ngr_status st, const char *message)
     op->call = NULL;
     ngr_node_unlink(&op->node);
     if (st == NGR_OK) {
+        op->store->has_answered = true;
         value = op->kind->finish(op);
         if (!value)
             op_keep_error(op);

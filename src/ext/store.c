@@ -357,7 +357,21 @@ static PyMethodDef store_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *get_is_connected(PyObject *self, void *unused)
+{
+    const struct conn_set *set = store_of(self)->current;
+    (void)unused;
+    return PyBool_FromLong(set && !conn_set_is_stale(set) && ngr_client_is_connected(set->client));
+}
+
+static PyGetSetDef store_properties[] = {
+    {"is_connected", get_is_connected, NULL, "Whether a connection is open on the event loop used last.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef store_members[] = {
+    {"has_answered", T_BOOL, offsetof(struct store, has_answered), READONLY,
+     "Whether the server has ever answered a call of this store."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct store, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -366,6 +380,7 @@ static PyType_Slot store_slots[] = {
     {Py_tp_doc, "One namespace on one server: Store(namespace, prefix, key, options)."},
     {Py_tp_new, store_new},
     {Py_tp_methods, store_methods},
+    {Py_tp_getset, store_properties},
     {Py_tp_members, store_members},
     {Py_tp_traverse, store_traverse},
     {Py_tp_dealloc, store_dealloc},

@@ -24,7 +24,7 @@ struct store {
     PyObject *sets;           /* list of conn_set */
     struct ngr_list ops;      /* under way */
     struct store_counters counters;
-    unsigned long long acked; /* wait:N, waitaof: the smallest answer of the last write */
+    bool has_answered;        /* a call has ended well */
     PyObject *weakrefs;
 };
 
