@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from typing import Any
 
 def loads(data: bytes, fields: Collection[str] | None = None) -> object:
     """The value of a JSON document, as `json.loads(data.decode())` gives it.
@@ -13,4 +14,10 @@ def dumps(value: object, strict: bool = False) -> bytes:
     Numbers of numpy stay numbers. Raises EncodeError naming the path inside the value: for keys that JSON
     cannot tell apart, a value that contains itself or is nested deeper than 1,000 levels, and, with
     `strict`, a type that JSON does not know.
+    """
+
+def parse_url(url: str, /) -> dict[str, Any]:
+    """The parts of a Redis URL: scheme, kind, tls, nodes, path, service, username, password, db, options.
+
+    Raises ConfigurationError; its message says what is wrong without quoting the URL.
     """
