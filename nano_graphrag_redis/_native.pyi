@@ -18,6 +18,12 @@ def dumps(value: object, strict: bool = False) -> bytes:
     `strict`, a type that JSON does not know.
     """
 
+def parse_url(url: str, /) -> dict[str, Any]:
+    """The parts of a Redis URL: scheme, kind, tls, nodes, path, service, username, password, db, options.
+
+    Raises ConfigurationError; its message says what is wrong without quoting the URL.
+    """
+
 @final
 class Op(Generic[_T]):
     """A call under way. Cancelling the task that awaits it takes the call back, or drops its answer."""

@@ -16,6 +16,7 @@
 #include "reply.h"
 #include "settings.h"
 #include "status.h"
+#include "url.h"
 
 struct ngr_client;
 struct ngr_call;

@@ -8,6 +8,7 @@
 #include "loop_asyncio.h"
 #include "op.h"
 #include "store.h"
+#include "urls.h"
 
 struct ext_state *ext_state_of_module(PyObject *module)
 {
@@ -24,7 +25,7 @@ static int module_exec(PyObject *module)
     struct ext_state *state = ext_state_of_module(module);
     if (errors_init(state) < 0 || names_init(&state->names) < 0)
         return -1;
-    if (codec_init(module, state) < 0)
+    if (codec_init(module, state) < 0 || urls_init(module, state) < 0)
         return -1;
     if (loop_asyncio_init(module, state) < 0 || conn_set_init(module, state) < 0)
         return -1;
