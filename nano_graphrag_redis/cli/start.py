@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..integration.backend import VARIABLE, chosen_backend
-from ..integration.launcher import launch
+from ..integration.launcher import find_program, launch
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,14 +19,16 @@ def run(options: argparse.Namespace) -> int:
             f"ngr-redis: {VARIABLE} is not set; JSON files are used unless the program sets it to redis",
             file=sys.stderr,
         )
-    sys.stdout.flush()
-    try:
-        launch(command)
-    except FileNotFoundError:
+    program = find_program(command[0])
+    if program is None:
         print(f"ngr-redis: {command[0]}: command not found{_hint(command[0])}", file=sys.stderr)
         return 127
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        launch(program, command)
     except OSError as error:
-        print(f"ngr-redis: {command[0]}: {error.strerror}{_hint(command[0])}", file=sys.stderr)
+        print(f"ngr-redis: {command[0]} is there but cannot be started: {error.strerror}", file=sys.stderr)
         return 126
 
 

@@ -21,9 +21,11 @@ def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PYTHONPATH": os.pathsep.join([FOLDER, *others])}
 
 
-def launch(command: Sequence[str]) -> NoReturn:
-    """Replaces this process by the command, found on PATH as a shell would."""
-    program = shutil.which(command[0])
-    if program is None:
-        raise FileNotFoundError(f"{command[0]}: command not found")
+def find_program(name: str) -> str | None:
+    """Where a shell would find this command."""
+    return shutil.which(name)
+
+
+def launch(program: str, command: Sequence[str]) -> NoReturn:
+    """Replaces this process by `program`, with `command` (its name included) as arguments."""
     os.execve(program, list(command), launch_environment(os.environ))

@@ -92,3 +92,30 @@ def _nano_graphrag_modules() -> list[str]:
 @pytest.fixture
 def fork_home() -> Path:
     return FORK_HOME
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """A virtual environment, made in a moment: it borrows the packages of this one through a .pth file."""
+    folder = tmp_path / "venv"
+    _make_venv(folder)
+    (site_packages,) = folder.glob("lib/python3*/site-packages")
+    borrowed = [str(PACKAGE_HOME), *(path for path in sys.path if path.endswith("site-packages"))]
+    site_packages.joinpath("link_to_packages.pth").write_text("\n".join(borrowed) + "\n")
+    return folder
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> str:
+    """A Python whose environment holds no package at all."""
+    _make_venv(tmp_path / "bare")
+    return str(tmp_path / "bare" / "bin" / "python")
+
+
+def _make_venv(folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", folder],
+        check=True,
+        timeout=BOUND,
+        capture_output=True,
+    )
