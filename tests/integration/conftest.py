@@ -1,4 +1,4 @@
-"""What the plug-in tests share: fresh Python processes, throw-away packages, and two flavours of nano-graphrag."""
+"""What the plug-in tests share: fresh processes, throw-away packages, and two flavours of nano-graphrag."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-import nano_graphrag_redis
 import pytest
+
+import nano_graphrag_redis
 
 PACKAGE_HOME = Path(nano_graphrag_redis.__file__).parent.parent
 FORK_HOME = Path(__file__).parent / "fork_standin"
@@ -113,9 +114,5 @@ def bare_python(tmp_path: Path) -> str:
 
 
 def _make_venv(folder: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", folder],
-        check=True,
-        timeout=BOUND,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(command, check=True, timeout=BOUND, capture_output=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from nano_graphrag.base import BaseKVStorage
+
 from nano_graphrag_redis import RedisKVStorage
 from nano_graphrag_redis.integration.base import adopt
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nano_graphrag_redis.integration import autoload
 
 SHOW_OURS = "import sys; print([name for name in sys.modules if 'graphrag' in name])"

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import nano_graphrag_redis
 import pytest
+
+import nano_graphrag_redis
 from nano_graphrag_redis import RedisKVStorage, install, uninstall
 from nano_graphrag_redis.errors import ConfigurationError
 from nano_graphrag_redis.integration import hook, startup

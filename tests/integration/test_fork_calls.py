@@ -1,4 +1,4 @@
-"""Every call that the API, health and backup modules of the factory flavour make on a storage, on a real server."""
+"""What the API, health and backup modules of the factory flavour call on a storage, on a real server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from nano_graphrag_redis import RedisKVStorage, install
 
 RECORDS = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import nano_graphrag
 import pytest
 from nano_graphrag._storage import JsonKVStorage
+
 from nano_graphrag_redis import GraphRAG, RedisKVStorage, install, uninstall
 from nano_graphrag_redis.errors import ConfigurationError
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from nano_graphrag_redis.integration import hook as hook_module
 from nano_graphrag_redis.integration.hook import when_imported
 

@@ -14,6 +14,7 @@ import nano_graphrag
 import pytest
 from nano_graphrag import GraphRAG
 from nano_graphrag._storage import JsonKVStorage
+
 from nano_graphrag_redis import RedisKVStorage, install, uninstall
 from nano_graphrag_redis.errors import UnsupportedFeatureError
 from nano_graphrag_redis.integration.upstream import FIELD
@@ -180,8 +181,8 @@ def test_graphrag_that_was_reloaded_can_be_installed_again(run_python: Any) -> N
         "importlib.reload(importlib.import_module('nano_graphrag.graphrag'))\n"
         "importlib.reload(nano_graphrag)\n"
         "nano_graphrag_redis.install()\n"
-        "default = inspect.signature(nano_graphrag.GraphRAG).parameters['key_string_value_json_storage_cls'].default\n"
-        "assert default is nano_graphrag_redis.RedisKVStorage, default"
+        f"parameter = inspect.signature(nano_graphrag.GraphRAG).parameters['{FIELD}']\n"
+        "assert parameter.default is nano_graphrag_redis.RedisKVStorage, parameter"
     )
     result = run_python("-c", program)
     assert result.returncode == 0, result.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nano_graphrag_redis.integration.launcher import FOLDER, launch_environment
 
 RUN = ("-m", "nano_graphrag_redis", "run")
