@@ -144,8 +144,9 @@ void ngr_conn_release(struct ngr_conn *c)
 static void watch(struct ngr_conn *c)
 {
     unsigned events = NGR_READABLE | (c->is_writing_blocked ? NGR_WRITABLE : 0);
-    if (c->watch.events != events && c->loop->watch(c->loop->self, &c->watch, events) != NGR_OK)
-        break_later(c, NGR_E_NOMEM, "the event loop cannot watch the connection");
+    ngr_status st = c->watch.events == events ? NGR_OK : c->loop->watch(c->loop->self, &c->watch, events);
+    if (st != NGR_OK)
+        break_later(c, st, "the event loop does not watch the connection");
 }
 
 static int add_part(struct iovec *iov, int count, const char *data, size_t len, size_t skip)
@@ -247,8 +248,9 @@ static void on_flush(struct ngr_task *task)
 
 static void start_timer(struct ngr_conn *c, double seconds)
 {
-    if (c->loop->timer_on(c->loop->self, &c->timer, seconds > 0 ? seconds : 0) != NGR_OK)
-        break_later(c, NGR_E_NOMEM, "the event loop cannot set a timer");
+    ngr_status st = c->loop->timer_on(c->loop->self, &c->timer, seconds > 0 ? seconds : 0);
+    if (st != NGR_OK)
+        break_later(c, st, "the event loop does not set a timer");
 }
 
 static void enqueue(struct ngr_conn *c, struct ngr_req *r)
@@ -493,8 +495,9 @@ static void try_next_address(struct ngr_conn *c)
             double share = (c->deadline - now(c)) / (double)left;
             c->attempt_end = now(c) + share;
             start_timer(c, share);
-            if (c->loop->watch(c->loop->self, &c->watch, NGR_WRITABLE) != NGR_OK)
-                break_later(c, NGR_E_NOMEM, "the event loop cannot watch the connection");
+            ngr_status st = c->loop->watch(c->loop->self, &c->watch, NGR_WRITABLE);
+            if (st != NGR_OK)
+                break_later(c, st, "the event loop does not watch the connection");
             return;
         }
         snprintf(c->why, sizeof c->why, "%s", strerror(io.error));

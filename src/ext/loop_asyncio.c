@@ -261,17 +261,26 @@ static PyObject *call_loop(PyObject *loop, PyObject *method, PyObject *a, PyObje
     return PyObject_VectorcallMethod(method, args, count, NULL);
 }
 
-/* Starts one direction of a watch, outside of the caller's context variables. */
-static int add_watch(struct loop_glue *glue, PyObject *loop, PyObject *method, PyObject *fd, struct handle *h,
-                     long event)
+/* Runs `method` of `object` outside of the caller's context variables, which would otherwise live as long as
+ * the connection. A context of its own, because the one of the callbacks is entered while they run. */
+static PyObject *call_outside(PyObject *object, PyObject *method, PyObject *a, PyObject *b, PyObject *c)
 {
-    PyObject *number = PyLong_FromLong(event), *done = NULL;
-    if (number && PyContext_Enter(glue->context) == 0) {
-        done = call_loop(loop, method, fd, (PyObject *)h, number);
+    PyObject *context = PyContext_New(), *result = NULL;
+    if (context && PyContext_Enter(context) == 0) {
+        result = call_loop(object, method, a, b, c);
         struct saved_error e = save_error();
-        PyContext_Exit(glue->context);
+        PyContext_Exit(context);
         restore_error(e);
     }
+    Py_XDECREF(context);
+    return result;
+}
+
+/* Starts one direction of a watch. */
+static int add_watch(PyObject *loop, PyObject *method, PyObject *fd, struct handle *h, long event)
+{
+    PyObject *number = PyLong_FromLong(event);
+    PyObject *done = number ? call_outside(loop, method, fd, (PyObject *)h, number) : NULL;
     Py_XDECREF(number);
     Py_XDECREF(done);
     return done ? 0 : -1;
@@ -298,9 +307,9 @@ static int change_watch(struct loop_glue *glue, PyObject *loop, struct ngr_watch
     if (removed & NGR_WRITABLE)
         rc |= remove_watch(loop, n->remove_writer, fd);
     if (rc == 0 && added & NGR_READABLE)
-        rc |= add_watch(glue, loop, n->add_reader, fd, h, NGR_READABLE);
+        rc |= add_watch(loop, n->add_reader, fd, h, NGR_READABLE);
     if (rc == 0 && added & NGR_WRITABLE)
-        rc |= add_watch(glue, loop, n->add_writer, fd, h, NGR_WRITABLE);
+        rc |= add_watch(loop, n->add_writer, fd, h, NGR_WRITABLE);
     Py_DECREF(fd);
     return rc;
 }
@@ -442,7 +451,7 @@ static PyObject *start_lookup(struct loop_glue *glue, PyObject *loop, const char
         coroutine = PyObject_VectorcallMethod(n->getaddrinfo, args, 3, n->kw_type);
     }
     if (coroutine)
-        task = call_loop(loop, n->create_task, coroutine, NULL, NULL);
+        task = call_outside(loop, n->create_task, coroutine, NULL, NULL);
     Py_XDECREF(coroutine);
     Py_XDECREF(stream);
     Py_XDECREF(number);
@@ -456,14 +465,10 @@ static ngr_status loop_resolve(void *self, struct ngr_lookup *l, const char *hos
     struct saved_error e = save_error();
     PyObject *loop = loop_glue_loop(glue), *done = NULL;
     struct handle *h = loop ? new_handle(glue, HANDLE_LOOKUP, l) : NULL;
-    if (h && PyContext_Enter(glue->context) == 0) {
+    if (h)
         h->scheduled = start_lookup(glue, loop, host, port);
-        if (h->scheduled)
-            done = call_loop(h->scheduled, glue->state->names.add_done_callback, (PyObject *)h, NULL, NULL);
-        struct saved_error inner = save_error();
-        PyContext_Exit(glue->context);
-        restore_error(inner);
-    }
+    if (h && h->scheduled)
+        done = call_outside(h->scheduled, glue->state->names.add_done_callback, (PyObject *)h, NULL, NULL);
     ngr_status st = done ? NGR_OK : swallow();
     l->is_pending = st == NGR_OK;
     if (st != NGR_OK && h)
