@@ -149,28 +149,37 @@ size_t ngr_parser_buffered(const struct ngr_parser *p)
     return reader->len - reader->pos;
 }
 
+/* The type of the element that is being read; its type byte is consumed, the rest is at the front of the buffer. */
+static int incomplete_type(const redisReader *reader)
+{
+    if (reader->ridx < 0)
+        return -1;
+#if HIREDIS_MAJOR >= 1
+    return reader->task[reader->ridx]->type;
+#else
+    return reader->rstack[reader->ridx].type;
+#endif
+}
+
 /* Looks at the element that is still incomplete: its announced or buffered size must stay in bounds. */
 static void check_incomplete(struct ngr_parser *p)
 {
     const redisReader *reader = p->reader;
-    size_t have = reader->len - reader->pos;
-    if (have == 0)
-        return;
+    size_t have = reader->len - reader->pos, announced = 0;
     const char *text = reader->buf + reader->pos;
-    if (text[0] != '$') {
+    if (incomplete_type(reader) != REDIS_REPLY_STRING) {
         if (have > NGR_REPLY_MAX_LINE)
             note(p, NGR_E_PROTOCOL, "a line of a reply does not end");
         return;
     }
-    size_t announced = 0;
-    for (size_t i = 1; i < have && text[i] >= '0' && text[i] <= '9'; i++) {
+    for (size_t i = 0; i < have && text[i] >= '0' && text[i] <= '9'; i++) {
         announced = announced * 10 + (size_t)(text[i] - '0');
         if (announced > p->max_bulk) {
             note(p, NGR_E_TOOBIG, "a value is larger than redis_max_value_bytes");
             return;
         }
     }
-    if (have > p->max_bulk + NGR_CMD_HEADER_MAX + 2)
+    if (have > announced + NGR_REPLY_MAX_LINE)
         note(p, NGR_E_PROTOCOL, "the length of a bulk string does not end");
 }
 
