@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "mem.h"
+#include "utf8.h"
 
 #define MAX_DB 2147483647L
 
@@ -35,8 +36,8 @@ static const struct scheme schemes[] = {
     {"rediss+cluster", NGR_URL_CLUSTER, true, 6379},
 };
 
-#define KNOWN_SCHEMES                                                                              \
-    "redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel://, "                     \
+#define KNOWN_SCHEMES                                                                                        \
+    "redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel://, "                               \
     "rediss+sentinel://, redis+cluster://, rediss+cluster://"
 
 /* A piece of the text under parsing; not terminated, owns nothing. */
@@ -65,8 +66,7 @@ static bool is_unix(const struct parse *p)
     return p->scheme->port == 0;
 }
 
-__attribute__((format(printf, 2, 3))) static ngr_status fail(struct parse *p, const char *format,
-                                                             ...)
+__attribute__((format(printf, 2, 3))) static ngr_status fail(struct parse *p, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -174,46 +174,20 @@ static char take_decoded(struct span *s, bool plus_is_space)
     return c;
 }
 
-/* The length of the UTF-8 sequence at the front of a NUL-terminated string; 0 when it is malformed.
- */
-static size_t utf8_sequence(const unsigned char *s)
-{
-    static const struct {
-        unsigned char lead_min, lead_max, second_min, second_max;
-        size_t len;
-    } forms[] = {
-        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (s[0] < forms[i].lead_min || s[0] > forms[i].lead_max)
-            continue;
-        if (forms[i].len > 1 && (s[1] < forms[i].second_min || s[1] > forms[i].second_max))
-            return 0;
-        for (size_t k = 2; k < forms[i].len; k++)
-            if ((s[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].len;
-    }
-    return 0;
-}
-
 static bool is_utf8(const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        size_t len = utf8_sequence(s);
+    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    while (at < end) {
+        size_t len = *at < 0x80 ? 1 : ngr__utf8_check(at, end);
         if (!len)
             return false;
-        s += len;
+        at += len;
     }
     return true;
 }
 
 /* %-decodes `raw` into a new string. `what` names it in a message. */
-static ngr_status decode(struct parse *p, struct span raw, bool plus_is_space, const char *what,
-                         char **out)
+static ngr_status decode(struct parse *p, struct span raw, bool plus_is_space, const char *what, char **out)
 {
     char *text = ngr_alloc(raw.len + 1);
     if (!text)
@@ -227,10 +201,9 @@ static ngr_status decode(struct parse *p, struct span raw, bool plus_is_space, c
     text[len] = '\0';
     if (has_nul || !is_utf8(text)) {
         ngr_release_secret(text);
-        return fail(p,
-                    has_nul ? "%s holds %%00, a NUL character"
-                            : "%s is not UTF-8 once its %%-escapes are decoded",
-                    what);
+        return fail(
+            p, has_nul ? "%s holds %%00, a NUL character" : "%s is not UTF-8 once its %%-escapes are decoded",
+            what);
     }
     *out = text;
     return NGR_OK;
@@ -416,9 +389,8 @@ static ngr_status read_node(struct parse *p, struct span item, struct ngr_url_no
     for (char *c = node->host; *c && *c != '%'; c++) /* the zone behind '%' keeps its case */
         *c = lower(*c);
     if (bracketed ? !is_ipv6(node->host) : !node->host[0] || !is_host_name(node->host))
-        return fail(p, bracketed
-                           ? "what stands in [ ] is not an IPv6 address"
-                           : "a host name is empty or holds a character that no host name has");
+        return fail(p, bracketed ? "what stands in [ ] is not an IPv6 address"
+                                 : "a host name is empty or holds a character that no host name has");
     return read_port(p, item, node);
 }
 
@@ -458,9 +430,8 @@ static ngr_status read_socket_path(struct parse *p)
         return st;
     size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path - 1, len = strlen(p->url->path);
     if (len > room)
-        return fail(p,
-                    "the socket path has %zu bytes, but this system allows %zu; use a shorter one",
-                    len, room);
+        return fail(p, "the socket path has %zu bytes, but this system allows %zu; use a shorter one", len,
+                    room);
     return NGR_OK;
 }
 
@@ -598,8 +569,7 @@ static void clear(struct ngr_url *url)
     url->db = NGR_URL_NO_DB;
 }
 
-ngr_status ngr_url_parse(struct ngr_url *url, const char *text, size_t len,
-                         char error[NGR_URL_ERROR])
+ngr_status ngr_url_parse(struct ngr_url *url, const char *text, size_t len, char error[NGR_URL_ERROR])
 {
     clear(url);
     error[0] = '\0';

@@ -50,8 +50,7 @@ struct ngr_url {
 /* Fills `url`, whatever it held before, from `len` bytes of text. On anything but NGR_OK
  * (NGR_E_CONFIG, NGR_E_NOMEM) `url` owns nothing and `error` says what is wrong and how to write it
  * right. */
-ngr_status ngr_url_parse(struct ngr_url *url, const char *text, size_t len,
-                         char error[NGR_URL_ERROR]);
+ngr_status ngr_url_parse(struct ngr_url *url, const char *text, size_t len, char error[NGR_URL_ERROR]);
 
 /* Wipes and releases all strings; the struct is empty afterwards. */
 void ngr_url_fini(struct ngr_url *url);

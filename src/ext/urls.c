@@ -93,11 +93,9 @@ static PyObject *dict_of(const struct ngr_url *url)
         put(dict, "kind", PyUnicode_FromString(kind_name(url->kind))) < 0 ||
         put(dict, "tls", PyBool_FromLong(url->tls)) < 0 || put(dict, "nodes", nodes_of(url)) < 0 ||
         put(dict, "path", text_or_none(url->path)) < 0 ||
-        put(dict, "service", text_or_none(url->service)) < 0 ||
-        put(dict, "db", db_or_none(url->db)) < 0 ||
+        put(dict, "service", text_or_none(url->service)) < 0 || put(dict, "db", db_or_none(url->db)) < 0 ||
         put(dict, "username", text_or_none(url->username)) < 0 ||
-        put(dict, "password", text_or_none(url->password)) < 0 ||
-        put(dict, "options", options_of(url)) < 0) {
+        put(dict, "password", text_or_none(url->password)) < 0 || put(dict, "options", options_of(url)) < 0) {
         Py_DECREF(dict);
         return NULL;
     }
@@ -122,8 +120,7 @@ static PyObject *parse_url(PyObject *module, PyObject *url)
 {
     struct ext_state *state = ext_state_of_module(module);
     if (!PyUnicode_Check(url))
-        return PyErr_Format(PyExc_TypeError, "parse_url() takes a str, not %s",
-                            Py_TYPE(url)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "parse_url() takes a str, not %s", Py_TYPE(url)->tp_name);
     Py_ssize_t len;
     const char *text = utf8_of(state, url, &len);
     if (!text)
@@ -138,15 +135,14 @@ static PyObject *parse_url(PyObject *module, PyObject *url)
     return dict;
 }
 
-PyDoc_STRVAR(
-    parse_url_doc,
-    "parse_url($module, url, /)\n--\n\n"
-    "The parts of a Redis URL as a dict: scheme, kind ('standalone', 'sentinel' or 'cluster'), "
-    "tls,\n"
-    "nodes [(host, port), ...], path (of a Unix socket), service (of sentinels), username, "
-    "password,\n"
-    "db (None when the URL names none) and options (the rest of the query, name -> value).\n\n"
-    "Raises ConfigurationError; its message says what is wrong without quoting the URL.");
+PyDoc_STRVAR(parse_url_doc,
+             "parse_url($module, url, /)\n--\n\n"
+             "The parts of a Redis URL as a dict: scheme, kind ('standalone', 'sentinel' or 'cluster'), "
+             "tls,\n"
+             "nodes [(host, port), ...], path (of a Unix socket), service (of sentinels), username, "
+             "password,\n"
+             "db (None when the URL names none) and options (the rest of the query, name -> value).\n\n"
+             "Raises ConfigurationError; its message says what is wrong without quoting the URL.");
 
 static PyMethodDef urls_methods[] = {
     {"parse_url", parse_url, METH_O, parse_url_doc},

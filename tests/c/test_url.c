@@ -12,11 +12,11 @@ static ngr_status parse_text(const char *text)
     return ngr_url_parse(&url, text, strlen(text), error);
 }
 
-#define PARSE(text)                                                                                \
-    do {                                                                                           \
-        if (parse_text(text) != NGR_OK)                                                            \
-            printf("  %s: %s\n", (text), error);                                                   \
-        CHECK_TEXT(error, "");                                                                     \
+#define PARSE(text)                                                                                          \
+    do {                                                                                                     \
+        if (parse_text(text) != NGR_OK)                                                                      \
+            printf("  %s: %s\n", (text), error);                                                             \
+        CHECK_TEXT(error, "");                                                                               \
     } while (0)
 
 static const char *or_dash(const char *text)
@@ -34,12 +34,10 @@ static const char *summary(void)
     for (size_t i = 0; i < url.node_count; i++)
         n += (size_t)snprintf(out + n, sizeof out - n, "%s%s|%d", i ? "," : "", url.nodes[i].host,
                               url.nodes[i].port);
-    n += (size_t)snprintf(out + n, sizeof out - n, " path=%s service=%s db=%ld %s:%s",
-                          or_dash(url.path), or_dash(url.service), url.db, or_dash(url.username),
-                          or_dash(url.password));
+    n += (size_t)snprintf(out + n, sizeof out - n, " path=%s service=%s db=%ld %s:%s", or_dash(url.path),
+                          or_dash(url.service), url.db, or_dash(url.username), or_dash(url.password));
     for (size_t i = 0; i < url.option_count; i++)
-        n += (size_t)snprintf(out + n, sizeof out - n, " %s=%s", url.options[i].name,
-                              url.options[i].value);
+        n += (size_t)snprintf(out + n, sizeof out - n, " %s=%s", url.options[i].name, url.options[i].value);
     return out;
 }
 
@@ -335,8 +333,7 @@ static unsigned random_below(unsigned limit)
 
 TEST(random_text_is_parsed_or_refused_cleanly)
 {
-    static const char *const heads[] = {"redis://", "unix://", "redis+sentinel://",
-                                        "rediss+cluster://", ""};
+    static const char *const heads[] = {"redis://", "unix://", "redis+sentinel://", "rediss+cluster://", ""};
     static const char alphabet[] = "ab1:@/?#[]%&=+,.%25%00\xc3\xa4\xff -db=1username=password=";
     char text[80];
     long accepted = 0;
