@@ -14,8 +14,9 @@ enum read_mode { READ_GET, READ_MGET, READ_GETEX, READ_EXISTS };
 #define PART_MAX_KEYS   512
 #define PART_FIRST_KEYS 16 /* while nothing is known about the size of values */
 #define EXISTS_KEYS     1024
-#define PART_WEIGHT     512 /* see pool.c: keeps small calls off this connection */
-#define COMMAND_BYTES   96  /* more than the words around a key ever take */
+#define WEIGHT_BYTES    512  /* so much to be answered weighs as much as one small request */
+#define USUAL_BYTES     4096 /* of a value, while nothing is known */
+#define COMMAND_BYTES   96   /* more than the words around a key ever take */
 
 struct read_part {
     struct ngr_req req;
@@ -90,6 +91,18 @@ static void write_key_command(struct ngr_buf *b, const struct read_call *rc, con
     }
 }
 
+/* A full part weighs 512: enough to keep small calls off this connection, see pool.c. */
+static uint32_t weight_of(const struct read_call *rc, const struct read_part *part)
+{
+    double bytes = rc->call.host && rc->call.host->value_bytes > 0 ? rc->call.host->value_bytes : USUAL_BYTES;
+    if (part->count == 1)
+        return 1;
+    if (part->mode == READ_EXISTS)
+        return (uint32_t)(part->count / 2);
+    double weight = bytes * (double)part->count / WEIGHT_BYTES;
+    return weight < 512 ? 1 + (uint32_t)weight : 512;
+}
+
 static void write_part(struct read_call *rc, struct read_part *part, char *bytes, size_t room)
 {
     struct ngr_buf b = {.data = bytes, .cap = room};
@@ -104,7 +117,7 @@ static void write_part(struct read_call *rc, struct read_part *part, char *bytes
     }
     part->req.parts[0] = (struct ngr_span){b.data, b.len};
     part->req.replies = part->mode == READ_MGET ? 1 : (uint32_t)part->count;
-    part->req.weight = rc->keys.count == 1 ? 1 : PART_WEIGHT;
+    part->req.weight = weight_of(rc, part);
     part->req.is_repeatable = true;
 }
 

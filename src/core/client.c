@@ -6,6 +6,8 @@
 #include "batch.h"
 #include "mem.h"
 
+#define HOUSEKEEPING_SECONDS 30
+
 static struct ngr_client *client_of(struct ngr_call_host *host)
 {
     return ngr_of(host, struct ngr_client, host);
@@ -19,10 +21,12 @@ static double now(const struct ngr_client *c)
 /* --- sending
  * ------------------------------------------------------------------------------------------------ */
 
+/* Connections that nobody needs any more are looked for even when idle ones are not to be checked. */
 static void keep_watching(struct ngr_client *c)
 {
-    if (!c->idle_timer.is_on && c->settings.idle_check > 0)
-        c->loop.timer_on(c->loop.self, &c->idle_timer, c->settings.idle_check);
+    double interval = c->settings.idle_check > 0 ? c->settings.idle_check : HOUSEKEEPING_SECONDS;
+    if (!c->idle_timer.is_on)
+        c->loop.timer_on(c->loop.self, &c->idle_timer, interval);
 }
 
 static void submit(struct ngr_call_host *host, struct ngr_req *r)
@@ -214,7 +218,8 @@ static void on_idle_timer(struct ngr_timer *t)
     struct ngr_pool *p = NULL;
     size_t connections = 0;
     while ((p = ngr_topology_next(&c->topology, p))) {
-        ngr_pool_check_alive(p);
+        if (c->settings.idle_check > 0)
+            ngr_pool_check_alive(p);
         connections += p->conn_count;
     }
     if (connections || ngr_heap_first(&c->delayed))

@@ -275,18 +275,22 @@ static void dequeue(struct ngr_conn *c, struct ngr_req *r)
     c->bytes -= ngr_req_length(r);
 }
 
-bool ngr_conn_has_room(const struct ngr_conn *c, size_t bytes)
+bool ngr_conn_has_room(const struct ngr_conn *c)
 {
-    if (c->state != NGR_CONN_READY || c->broken != NGR_OK)
-        return false;
-    return c->requests == 0 ||
-           (c->requests < NGR_CONN_MAX_REQUESTS && c->bytes + bytes <= NGR_CONN_MAX_BYTES);
+    return c->state == NGR_CONN_READY && c->broken == NGR_OK && c->requests < NGR_CONN_MAX_REQUESTS &&
+           c->bytes < NGR_CONN_MAX_BYTES;
 }
 
 void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r)
 {
     bool was_idle = c->requests == 0;
+    /* A connection that was closed while nobody looked must not swallow a request that cannot be sent twice.
+     */
+    if (was_idle && !r->is_repeatable && !c->busy && ngr_transport_is_over(&c->transport))
+        break_later(c, NGR_E_LOST, "the server closed the connection");
     enqueue(c, r);
+    if (c->broken != NGR_OK)
+        return;
     if (was_idle) {
         c->last_progress = now(c);
         if (!c->timer.is_on)
@@ -567,25 +571,39 @@ void ngr_conn_open(struct ngr_conn *c)
 /* --- events -----------------------------------------------------------------------------------------------
  */
 
+static void dispatch(struct ngr_conn *c, unsigned events)
+{
+    if (c->state == NGR_CONN_CONNECTING) {
+        on_connected(c);
+        return;
+    }
+    if (events & NGR_WRITABLE) {
+        c->last_progress = now(c); /* the peer took what had been written before */
+        flush(c);
+    }
+    if (events & NGR_READABLE)
+        on_readable(c);
+}
+
 static void on_event(struct ngr_watch *w, unsigned events)
 {
     struct ngr_conn *c = ngr_of(w, struct ngr_conn, watch);
     begin_callbacks(c);
-    if (c->broken != NGR_OK) {
-        end_callbacks(c);
-        return;
-    }
-    if (c->state == NGR_CONN_CONNECTING) {
-        on_connected(c);
-    } else {
-        if (events & NGR_WRITABLE) {
-            c->last_progress = now(c); /* the peer took what had been written before */
-            flush(c);
-        }
-        if (events & NGR_READABLE)
-            on_readable(c);
-    }
+    if (c->broken == NGR_OK)
+        dispatch(c, events);
     end_callbacks(c);
+}
+
+/* A loop that was held up by other work comes late to everything: what has arrived meanwhile counts before
+ * the clock does. */
+static bool was_held_up(struct ngr_conn *c)
+{
+    unsigned events = ngr_transport_pending(&c->transport) & c->watch.events;
+    if (!events)
+        return false;
+    c->deadline = c->attempt_end = now(c) + c->settings->connect_timeout;
+    dispatch(c, events);
+    return true;
 }
 
 static void on_ready_timer(struct ngr_conn *c)
@@ -593,10 +611,27 @@ static void on_ready_timer(struct ngr_conn *c)
     double due = c->last_progress + c->settings->socket_timeout;
     if (!c->requests)
         return;
-    if (now(c) < due)
-        start_timer(c, due - now(c));
-    else
+    if (now(c) >= due && !was_held_up(c))
         break_later(c, NGR_E_TIMEOUT, "not a byte for %.3g s", c->settings->socket_timeout);
+    else if (c->requests)
+        start_timer(c, c->last_progress + c->settings->socket_timeout - now(c));
+}
+
+static void on_connect_timer(struct ngr_conn *c)
+{
+    bool is_last = now(c) >= c->deadline;
+    bool is_next = c->state == NGR_CONN_CONNECTING && now(c) >= c->attempt_end;
+    if ((is_last || is_next) && was_held_up(c)) {
+        is_last = is_next = false;
+    } else if (is_last) {
+        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
+                    c->settings->connect_timeout, ngr_conn_state_text(c->state));
+    } else if (is_next) {
+        snprintf(c->why, sizeof c->why, "no answer from the last address");
+        try_next_address(c);
+    }
+    if (!is_last && !is_next && c->broken == NGR_OK && c->state != NGR_CONN_READY)
+        start_timer(c, c->deadline - now(c));
 }
 
 static void on_timer(struct ngr_timer *timer)
@@ -605,15 +640,8 @@ static void on_timer(struct ngr_timer *timer)
     begin_callbacks(c);
     if (c->state == NGR_CONN_READY)
         on_ready_timer(c);
-    else if (now(c) >= c->deadline)
-        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
-                    c->settings->connect_timeout, ngr_conn_state_text(c->state));
-    else if (c->state == NGR_CONN_CONNECTING && now(c) >= c->attempt_end) {
-        snprintf(c->why, sizeof c->why, "no answer from the last address");
-        try_next_address(c);
-    } else {
-        start_timer(c, c->deadline - now(c));
-    }
+    else
+        on_connect_timer(c);
     end_callbacks(c);
 }
 

@@ -34,7 +34,7 @@ enum ngr_conn_state {
 
 const char *ngr_conn_state_text(enum ngr_conn_state state);
 
-/* How far one connection may run ahead of its answers. A request that finds it empty is always taken. */
+/* How far one connection may run ahead of its answers. */
 #define NGR_CONN_MAX_REQUESTS 1024
 #define NGR_CONN_MAX_BYTES    (4u * 1024 * 1024)
 
@@ -106,8 +106,8 @@ struct ngr_conn *ngr_conn_new(const struct ngr_settings *settings, const struct 
  * settings->connect_timeout. */
 void ngr_conn_open(struct ngr_conn *c);
 
-/* True when another request of `bytes` may be given to this connection now. */
-bool ngr_conn_has_room(const struct ngr_conn *c, size_t bytes);
+/* True when another request, of any size, may be given to this connection now. */
+bool ngr_conn_has_room(const struct ngr_conn *c);
 
 /* Takes a request. It is written at once when the connection is idle, else together with others at the end of
  * the loop's tick. Never calls back from inside. READY connections only. */

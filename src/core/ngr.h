@@ -37,8 +37,8 @@ struct ngr_sink {
 struct ngr_hooks {
     /* A change of state worth a line in the log: the server became reachable (`is_good`) or stopped to be. */
     void (*log)(void *user, bool is_good, const char *line);
-    /* Once per settings.idle_check while connections are open: the moment to see whether anybody still needs
-     * them. */
+    /* Once per settings.idle_check (or 30 s when that is 0) while connections are open: the moment to see
+     * whether anybody still needs them. */
     void (*idle)(void *user);
     void *user;
 };

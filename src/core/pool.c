@@ -12,12 +12,12 @@ static struct ngr_conn *conn_of(struct ngr_node *n)
     return ngr_of(n, struct ngr_conn, node);
 }
 
-static struct ngr_conn *least_loaded(const struct ngr_pool *p, size_t bytes)
+static struct ngr_conn *least_loaded(const struct ngr_pool *p)
 {
     struct ngr_conn *best = NULL;
     for (struct ngr_node *n = p->conns.head.next; n != &p->conns.head; n = n->next) {
         struct ngr_conn *c = conn_of(n);
-        if (ngr_conn_has_room(c, bytes) && (!best || c->weight < best->weight))
+        if (ngr_conn_has_room(c) && (!best || c->weight < best->weight))
             best = c;
     }
     return best;
@@ -53,7 +53,7 @@ static void grow_if_loaded(struct ngr_pool *p)
 {
     if (p->opening_count || p->conn_count >= p->settings->max_connections)
         return;
-    const struct ngr_conn *best = least_loaded(p, 0);
+    const struct ngr_conn *best = least_loaded(p);
     if (best && best->weight < GROW_WEIGHT * p->conn_count)
         return;
     if (p->loop->now(p->loop->self) >= p->grow_after)
@@ -90,7 +90,7 @@ static void serve_waiting(struct ngr_pool *p)
     struct ngr_node *n;
     while ((n = ngr_list_first(&p->waiting))) {
         struct ngr_req *r = ngr_of(n, struct ngr_req, node);
-        struct ngr_conn *c = least_loaded(p, ngr_req_length(r));
+        struct ngr_conn *c = least_loaded(p);
         if (!c)
             return;
         ngr_conn_submit(c, dequeue(p, r));
@@ -98,20 +98,19 @@ static void serve_waiting(struct ngr_pool *p)
 }
 
 /* `prefer` may be long gone: it is compared, not followed, until it is found among the living. */
-static bool is_usable(const struct ngr_pool *p, const struct ngr_conn *prefer, size_t bytes)
+static bool is_usable(const struct ngr_pool *p, const struct ngr_conn *prefer)
 {
     for (const struct ngr_node *n = p->conns.head.next; prefer && n != &p->conns.head; n = n->next)
         if (n == &prefer->node)
-            return ngr_conn_has_room(prefer, bytes);
+            return ngr_conn_has_room(prefer);
     return false;
 }
 
 void ngr_pool_submit(struct ngr_pool *p, struct ngr_req *r, struct ngr_conn *prefer)
 {
-    size_t bytes = ngr_req_length(r);
     struct ngr_conn *c = NULL;
     if (ngr_list_is_empty(&p->waiting))
-        c = is_usable(p, prefer, bytes) ? prefer : least_loaded(p, bytes);
+        c = is_usable(p, prefer) ? prefer : least_loaded(p);
     if (c)
         ngr_conn_submit(c, r);
     else

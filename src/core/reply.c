@@ -149,7 +149,8 @@ size_t ngr_parser_buffered(const struct ngr_parser *p)
     return reader->len - reader->pos;
 }
 
-/* The type of the element that is being read; its type byte is consumed, the rest is at the front of the buffer. */
+/* The type of the element that is being read; its type byte is consumed, the rest is at the front of the
+ * buffer. */
 static int incomplete_type(const redisReader *reader)
 {
     if (reader->ridx < 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +104,23 @@ struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, i
         n = sendmsg(t->fd, &message, flags);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? failed(errno) : done((size_t)n);
+}
+
+bool ngr_transport_is_over(const struct ngr_transport *t)
+{
+    char byte;
+    ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+unsigned ngr_transport_pending(const struct ngr_transport *t)
+{
+    struct pollfd p = {.fd = t->fd, .events = POLLIN | POLLOUT};
+    if (t->fd < 0 || poll(&p, 1, 0) <= 0)
+        return 0;
+    if (p.revents & (POLLERR | POLLHUP | POLLNVAL))
+        return NGR_READABLE | NGR_WRITABLE;
+    return (p.revents & POLLIN ? NGR_READABLE : 0u) | (p.revents & POLLOUT ? NGR_WRITABLE : 0u);
 }
 
 void ngr_transport_close(struct ngr_transport *t)

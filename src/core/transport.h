@@ -32,6 +32,12 @@ struct ngr_io ngr_transport_connected(struct ngr_transport *t);
 struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room);
 struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, int count);
 
+/* True when the peer has closed, or the connection is broken; costs one system call. */
+bool ngr_transport_is_over(const struct ngr_transport *t);
+
+/* NGR_READABLE, NGR_WRITABLE: what could be done right now, without asking the loop. */
+unsigned ngr_transport_pending(const struct ngr_transport *t);
+
 /* Closes the descriptor and nothing else: no farewell byte, so that it is right in a forked child too. */
 void ngr_transport_close(struct ngr_transport *t);
 

@@ -146,8 +146,6 @@ static int read_settings(struct ngr_settings *s, PyObject *options)
     s->max_connections = (unsigned)connections;
     s->retries = (unsigned)retries;
     s->max_value_bytes = (size_t)value_bytes;
-    if (s->idle_check <= 0)
-        s->idle_check = 30; /* connections that nobody needs any more are still looked for */
     return 0;
 }
 
@@ -277,12 +275,23 @@ static PyObject *method_stats(PyObject *self, PyObject *unused)
     return stats;
 }
 
+/* Ends the calls of this storage on the running loop. Those of other loops, in other threads, are not ours to
+ * touch: their connections end them. */
+static void close_ops(struct store *store)
+{
+    for (struct ngr_node *n = store->ops.head.next, *next; n != &store->ops.head; n = next) {
+        struct op *op = ngr_of(n, struct op, node);
+        next = n->next;
+        if (op->set == store->current)
+            op_close(op);
+    }
+}
+
 /* Ends the calls of this storage, then leaves the connections to the others. */
 static void let_go(struct store *store, bool may_close)
 {
-    struct ngr_node *n;
-    while (may_close && (n = ngr_list_first(&store->ops)))
-        op_close(ngr_of(n, struct op, node));
+    if (may_close)
+        close_ops(store);
     PyObject *sets = store->sets;
     store->sets = PyList_New(0);
     for (Py_ssize_t i = 0; sets && i < PyList_GET_SIZE(sets); i++) {
@@ -365,7 +374,8 @@ static PyObject *get_is_connected(PyObject *self, void *unused)
 }
 
 static PyGetSetDef store_properties[] = {
-    {"is_connected", get_is_connected, NULL, "Whether a connection is open on the event loop used last.", NULL},
+    {"is_connected", get_is_connected, NULL, "Whether a connection is open on the event loop used last.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -24,7 +24,7 @@ struct store {
     PyObject *sets;           /* list of conn_set */
     struct ngr_list ops;      /* under way */
     struct store_counters counters;
-    bool has_answered;        /* a call has ended well */
+    bool has_answered; /* a call has ended well */
     PyObject *weakrefs;
 };
 
