@@ -26,21 +26,20 @@
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* A decoded string. `data` is UTF-8, well-formed but for lone surrogates (three bytes each, as in
- * WTF-8), which are there only when the document spelled them as \uD800..\uDFFF. It lives until the
- * callback returns. */
+/* A decoded string, one unit per code point, as narrow as its widest one allows: uint8_t up to
+ * U+00FF, uint16_t up to U+FFFF, uint32_t beyond. Surrogates are in it only where the document
+ * spelled a lone one as an escape. It lives until the callback returns. */
 struct ngr_json_text {
-    const char *data;
-    size_t bytes;
-    size_t chars;      /* code points */
+    const void *units;
+    size_t chars;
     uint32_t max_char; /* 0x7f, 0xff, 0xffff or 0x10ffff: the least that covers all of them */
 };
 
-/* Spells the text with one unit per character, into room for `chars` units. Which of the three fits
- * is for the caller to choose by `max_char`: ucs1 up to 0xff, ucs2 up to 0xffff. */
-void ngr_json_text_to_ucs1(const struct ngr_json_text *text, uint8_t *out);
-void ngr_json_text_to_ucs2(const struct ngr_json_text *text, uint16_t *out);
-void ngr_json_text_to_ucs4(const struct ngr_json_text *text, uint32_t *out);
+/* The size of a unit in bytes. */
+static inline size_t ngr_json_text_width(const struct ngr_json_text *text)
+{
+    return text->max_char <= 0xff ? 1 : text->max_char <= 0xffff ? 2 : 4;
+}
 
 /* What a `key` callback may answer besides a status: leave the value of this key out. The value is
  * still checked for correctness, no callback is made for it. */
@@ -75,11 +74,14 @@ struct ngr_json_error {
 
 /* Scratch memory of a reader, kept from one document to the next. */
 struct ngr_json_reader {
-    struct ngr_buf scratch; /* strings with escapes are decoded here */
+    struct ngr_buf scratch[3]; /* strings that are not plain ASCII are decoded here, by width of unit */
 };
 
 void ngr_json_reader_init(struct ngr_json_reader *r);
 void ngr_json_reader_fini(struct ngr_json_reader *r);
+
+/* Gives memory back, unless it is no more than `bytes`: after an exceptionally large document. */
+void ngr_json_reader_trim(struct ngr_json_reader *r, size_t bytes);
 
 /* Reads one complete document. `data` need not be NUL-terminated and is not changed. NGR_OK;
  * NGR_E_CORRUPT with `error` filled; NGR_E_NOMEM; or what a callback answered. A callback may run

@@ -19,7 +19,7 @@ struct reading {
     const struct ngr_json_sink *sink; /* where pieces go now: `wanted`, or `nowhere` inside a skipped value */
     const struct ngr_json_sink *wanted; /* the caller's */
     void *user;
-    struct ngr_buf *scratch;
+    struct ngr_buf *scratch; /* three, by width of unit */
     struct ngr_json_error *error;
     unsigned depth;      /* open containers */
     unsigned skip_depth; /* the depth at which the skipped value's key stands */
@@ -113,75 +113,8 @@ static bool in_object(const struct reading *rd)
 
 /* --- strings ---------------------------------------------------------------------------------- */
 
-/* What is known of a string's characters so far; ASCII leaves no trace. */
-struct tally {
-    size_t continuations; /* bytes that do not start a character */
-    uint8_t widest_lead;  /* lead bytes are ordered as their characters are */
-};
-
-static void measure(struct ngr_json_text *text, const uint8_t *data, size_t bytes, const struct tally *t)
-{
-    text->data = (const char *)data;
-    text->bytes = bytes;
-    text->chars = bytes - t->continuations;
-    if (t->widest_lead == 0)
-        text->max_char = 0x7f;
-    else if (t->widest_lead < 0xc4)
-        text->max_char = 0xff;
-    else
-        text->max_char = t->widest_lead < 0xf0 ? 0xffff : 0x10ffff;
-}
-
-static inline void count(struct tally *t, uint8_t lead, size_t bytes)
-{
-    t->continuations += bytes - 1;
-    if (lead > t->widest_lead)
-        t->widest_lead = lead;
-}
-
-/* Passes well-formed non-ASCII characters; stops at ASCII, at a malformed byte, or at `end`. */
-static inline const uint8_t *pass_wide(const uint8_t *p, const uint8_t *end, struct tally *t)
-{
-    while (p < end && *p >= 0x80) {
-        size_t n = ngr__utf8_check(p, end);
-        if (!n)
-            break;
-        count(t, *p, n);
-        p += n;
-    }
-    return p;
-}
-
-/* Passes what stands for itself; stops at a quote, a backslash, or what may not be in a string. */
-static const uint8_t *pass_text(const uint8_t *p, const uint8_t *end, struct tally *t)
-{
-    for (;;) {
-        p += ngr__plain_length(p, (size_t)(end - p));
-        const uint8_t *wide = p;
-        p = pass_wide(p, end, t);
-        if (p == wide)
-            return p;
-    }
-}
-
-/* The same, and copies it to `*out`, where there is room for everything up to `end`. */
-static const uint8_t *copy_text(uint8_t **out, const uint8_t *p, const uint8_t *end, struct tally *t)
-{
-    for (;;) {
-        size_t n = ngr__plain_copy(*out, p, (size_t)(end - p));
-        *out += n;
-        p += n;
-        const uint8_t *wide = p;
-        p = pass_wide(p, end, t);
-        if (p == wide)
-            return p;
-        while (wide < p)
-            *(*out)++ = *wide++;
-    }
-}
-
 /* Four hexadecimal digits, or -1. */
-static int32_t read_hex4(const uint8_t *p, const uint8_t *end)
+static inline int32_t read_hex4(const uint8_t *p, const uint8_t *end)
 {
 #define D(c) [c] = (c) <= '9' ? (c) - '0' + 1 : ((c) | 0x20) - 'a' + 11
     static const uint8_t digit_plus_one[256] = {
@@ -190,44 +123,43 @@ static int32_t read_hex4(const uint8_t *p, const uint8_t *end)
 #undef D
     if (end - p < 4)
         return -1;
-    int32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        if (!digit_plus_one[p[i]])
-            return -1;
-        value = value << 4 | (digit_plus_one[p[i]] - 1);
-    }
-    return value;
+    uint32_t a = digit_plus_one[p[0]] - 1u, b = digit_plus_one[p[1]] - 1u;
+    uint32_t c = digit_plus_one[p[2]] - 1u, d = digit_plus_one[p[3]] - 1u;
+    if ((a | b | c | d) > 15)
+        return -1;
+    return (int32_t)(a << 12 | b << 8 | c << 4 | d);
 }
 
-/* Reads the escape whose backslash is at rd->p into `*c`. A surrogate pair is one character; a
- * surrogate without its other half is a character of its own. */
-static ngr_status read_escape(struct reading *rd, uint32_t *c)
+/* Takes the escape whose backslash is at `*p` as the character `*c`; answers NULL, or what is wrong
+ * with it. A surrogate pair is one character, a surrogate without its other half is a character of
+ * its own. */
+NGR__BY_WIDTH const char *take_escape(const uint8_t **p, const uint8_t *end, uint32_t *c)
 {
     static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
                                          ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
-    const uint8_t *p = rd->p + 1;
-    if (p == rd->end)
-        return refuse(rd, rd->p, "a string is cut off");
-    if (meaning[*p]) {
-        *c = meaning[*p];
-        rd->p = p + 1;
-        return NGR_OK;
+    const uint8_t *at = *p + 1;
+    if (at == end)
+        return "a string is cut off";
+    if (meaning[*at]) {
+        *c = meaning[*at];
+        *p = at + 1;
+        return NULL;
     }
-    if (*p != 'u')
-        return refuse(rd, rd->p, "a backslash is followed by a character that it does not escape");
-    int32_t first = read_hex4(p + 1, rd->end);
+    if (*at != 'u')
+        return "a backslash is followed by a character that it does not escape";
+    int32_t first = read_hex4(at + 1, end);
     if (first < 0)
-        return refuse(rd, rd->p, "\\u is not followed by four hexadecimal digits");
+        return "\\u is not followed by four hexadecimal digits";
     *c = (uint32_t)first;
-    rd->p = p + 5;
-    if ((first & 0xfc00) != 0xd800 || rd->end - rd->p < 6 || rd->p[0] != '\\' || rd->p[1] != 'u')
-        return NGR_OK;
-    int32_t second = read_hex4(rd->p + 2, rd->end);
+    *p = at += 5;
+    if ((first & 0xfc00) != 0xd800 || end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return NULL;
+    int32_t second = read_hex4(at + 2, end);
     if (second >= 0 && (second & 0xfc00) == 0xdc00) {
         *c = 0x10000 + ((uint32_t)(first & 0x3ff) << 10 | (uint32_t)(second & 0x3ff));
-        rd->p += 6;
+        *p = at + 6;
     }
-    return NGR_OK;
+    return NULL;
 }
 
 /* Says why a string cannot go on at rd->p, where there is neither a quote nor a backslash. */
@@ -240,62 +172,220 @@ static ngr_status refuse_in_string(struct reading *rd)
     return refuse(rd, rd->p, "a string is not valid UTF-8");
 }
 
-/* The rest of a string with escapes, decoded into the scratch buffer. `begin` is the first byte
- * behind the quote, the first backslash is at rd->p. No escape is shorter than what it stands for,
- * so the document's rest is room enough. */
-static ngr_status read_escaped(struct reading *rd, const uint8_t *begin, struct tally *t,
-                               struct ngr_json_text *text)
+/* A string on its way from the document to units of one width. */
+struct decoding {
+    const uint8_t *p, *end; /* what is still to be read of the document */
+    void *out;              /* room for one unit per byte of the document behind the opening quote */
+    size_t count;           /* units in `out` */
+    uint32_t c;             /* the last character that was not plain */
+    uint32_t seen;          /* the bits of all such characters */
+    const char *problem;    /* what is wrong with the escape at `p`, or NULL */
+};
+
+enum stop {
+    STOP_QUOTE, /* at the closing quote */
+    STOP_WIDER, /* behind the character `c`, which does not fit the unit and was not put */
+    STOP_BAD,   /* at what may not be in a string */
+};
+
+/* Copies plain characters, block by block, up to the first that is not. No character takes more
+ * units than bytes: so a block that may be loaded may also be stored, although only its beginning
+ * counts. */
+NGR__BY_WIDTH void copy_plain(struct decoding *d, unsigned width)
 {
-    ngr_status st = ngr_buf_reserve(rd->scratch, (size_t)(rd->end - begin));
-    if (st != NGR_OK)
-        return st;
-    uint8_t *data = (uint8_t *)rd->scratch->data, *out = data;
-    memcpy(out, begin, (size_t)(rd->p - begin));
-    out += rd->p - begin;
-    while (next_is(rd, '\\')) {
-        uint32_t c;
-        st = read_escape(rd, &c);
-        if (st != NGR_OK)
-            return st;
-        size_t n = ngr__utf8_put(out, c);
-        if (n > 1)
-            count(t, *out, n);
-        out += n;
-        rd->p = copy_text(&out, rd->p, rd->end, t);
+    size_t n = NGR__BLOCK;
+    for (; n == NGR__BLOCK && d->end - d->p >= NGR__BLOCK; d->p += n, d->count += n) {
+        ngr__block b = ngr__block_ucs1(d->p);
+        ngr__block_store(d->out, d->count, b, width);
+        n = ngr__block_plain(b);
     }
-    if (!next_is(rd, '"'))
-        return refuse_in_string(rd);
+    if (n == NGR__BLOCK)
+        for (; d->p < d->end && ngr__is_plain(*d->p); d->p++)
+            ngr__put_unit(d->out, d->count++, *d->p, width);
+}
+
+/* Reads the character at d->p, which is not plain, into d->c; false when it is none, be it a quote
+ * or an error. */
+NGR__BY_WIDTH bool take_character(struct decoding *d)
+{
+    if (*d->p >= 0x80) {
+        size_t n = ngr__utf8_get(d->p, d->end, &d->c);
+        d->p += n;
+        return n != 0;
+    }
+    if (*d->p != '\\')
+        return false;
+    d->problem = take_escape(&d->p, d->end, &d->c);
+    return !d->problem;
+}
+
+/* Whether a character that starts with this byte has three bytes and needs no closer look: E0 may
+ * be an overlong form, ED a surrogate. */
+static inline bool leads_three(uint32_t byte)
+{
+    return byte >= 0xe1 && byte <= 0xef && byte != 0xed;
+}
+
+/* Copies characters of three bytes as long as they last: most text that is neither Latin nor plain.
+ */
+NGR__BY_WIDTH void copy_three_bytes(struct decoding *d, unsigned width)
+{
+    for (; d->end - d->p >= 3 && leads_three(*d->p); d->p += 3) {
+        uint32_t wrong = 0, middle = ngr__utf8_continue(d->p[1], &wrong),
+                 last = ngr__utf8_continue(d->p[2], &wrong);
+        if (wrong)
+            return;
+        ngr__put_unit(d->out, d->count++, (d->p[0] & 0xfu) << 12 | middle << 6 | last, width);
+    }
+}
+
+/* Copies \uXXXX escapes of whole characters as long as they last: text that is not Latin, as
+ * json.dumps writes it. */
+NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, uint32_t widest, unsigned width)
+{
+    for (; d->end - d->p >= 6 && d->p[0] == '\\' && d->p[1] == 'u'; d->p += 6) {
+        int32_t c = read_hex4(d->p + 2, d->end);
+        if (c < 0 || (uint32_t)c > widest || ngr__is_surrogate((uint32_t)c))
+            return;
+        ngr__put_unit(d->out, d->count++, (uint32_t)c, width);
+    }
+}
+
+/* Decodes as far as units of this width go. It works on a copy of `*whole`, which the compiler can
+ * keep in registers. */
+NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
+{
+    const uint32_t widest = width == 1 ? 0xff : width == 2 ? 0xffff : 0x10ffff;
+    struct decoding d = *whole;
+    enum stop stop = STOP_BAD;
+    while (d.p < d.end) {
+        if (ngr__is_plain(*d.p)) {
+            copy_plain(&d, width);
+            continue;
+        }
+        if (!take_character(&d)) {
+            stop = *d.p == '"' ? STOP_QUOTE : STOP_BAD;
+            break;
+        }
+        d.seen |= d.c;
+        if (d.c > widest) {
+            stop = STOP_WIDER;
+            break;
+        }
+        ngr__put_unit(d.out, d.count++, d.c, width);
+        if (width > 1) {
+            copy_three_bytes(&d, width);
+            copy_unicode_escapes(&d, widest, width);
+        }
+    }
+    *whole = d;
+    return stop;
+}
+
+static enum stop decode_ucs1(struct decoding *d)
+{
+    return decode(d, 1);
+}
+
+/* Goes on in units of two bytes behind a character that needs them; or leaves that one to
+ * decode_ucs4(). */
+static enum stop decode_ucs2(struct decoding *d, uint16_t *out)
+{
+    const uint8_t *so_far = d->out;
+    for (size_t i = 0; i < d->count; i++)
+        out[i] = so_far[i];
+    d->out = out;
+    if (d->c > 0xffff)
+        return STOP_WIDER;
+    out[d->count++] = (uint16_t)d->c;
+    return decode(d, 2);
+}
+
+static enum stop decode_ucs4(struct decoding *d, uint32_t *out)
+{
+    const uint16_t *so_far = d->out;
+    for (size_t i = 0; i < d->count; i++)
+        out[i] = so_far[i];
+    d->out = out;
+    out[d->count++] = d->c;
+    return decode(d, 4);
+}
+
+/* Room for `units` of 1 << index bytes in the scratch buffer of that width, or NULL. */
+static void *scratch_room(struct reading *rd, size_t units, unsigned index)
+{
+    if (units > SIZE_MAX >> 3 || ngr_buf_reserve(&rd->scratch[index], units << index) != NGR_OK)
+        return NULL;
+    return rd->scratch[index].data;
+}
+
+/* Decodes a string that is not plain. `begin` is the first byte behind the opening quote; all until
+ * rd->p is plain. It is decoded into the narrowest units, which are widened once or twice when a
+ * character asks for it. */
+static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct ngr_json_text *text)
+{
+    size_t room = (size_t)(rd->end - begin);
+    void *out = scratch_room(rd, room, 0);
+    if (!out)
+        return NGR_E_NOMEM;
+    struct decoding d = {.p = rd->p, .end = rd->end, .out = out, .count = (size_t)(rd->p - begin)};
+    memcpy(out, begin, d.count);
+    enum stop stop = decode_ucs1(&d);
+    text->max_char = d.seen > 0x7f ? 0xff : 0x7f;
+    if (stop == STOP_WIDER) {
+        if (!(out = scratch_room(rd, room, 1)))
+            return NGR_E_NOMEM;
+        text->max_char = 0xffff;
+        stop = decode_ucs2(&d, out);
+    }
+    if (stop == STOP_WIDER) {
+        if (!(out = scratch_room(rd, room, 2)))
+            return NGR_E_NOMEM;
+        text->max_char = 0x10ffff;
+        stop = decode_ucs4(&d, out);
+    }
+    rd->p = d.p;
+    if (stop != STOP_QUOTE)
+        return d.problem ? refuse(rd, d.p, d.problem) : refuse_in_string(rd);
+    text->units = d.out;
+    text->chars = d.count;
     rd->p++;
-    measure(text, data, (size_t)(out - data), t);
     return NGR_OK;
 }
 
-/* Reads the string whose opening quote is at rd->p. Without escapes, `text` points into the
- * document. */
+/* Reads the string whose opening quote is at rd->p. Plain text is not copied: it is handed on where
+ * it stands. */
 static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
 {
-    struct tally t = {0};
     const uint8_t *begin = rd->p + 1;
-    rd->p = pass_text(begin, rd->end, &t);
-    if (next_is(rd, '"')) {
-        measure(text, begin, (size_t)(rd->p - begin), &t);
-        rd->p++;
-        return NGR_OK;
-    }
-    return next_is(rd, '\\') ? read_escaped(rd, begin, &t, text) : refuse_in_string(rd);
+    size_t len = ngr__plain_length(begin, (size_t)(rd->end - begin));
+    rd->p = begin + len;
+    if (!next_is(rd, '"'))
+        return decode_string(rd, begin, text);
+    *text = (struct ngr_json_text){.units = begin, .chars = len, .max_char = 0x7f};
+    rd->p++;
+    return NGR_OK;
 }
 
 /* Checks a string that nobody wants: no copy is made. */
 static ngr_status pass_string(struct reading *rd)
 {
-    struct tally t = {0};
     uint32_t c;
-    rd->p = pass_text(rd->p + 1, rd->end, &t);
-    while (next_is(rd, '\\')) {
-        ngr_status st = read_escape(rd, &c);
-        if (st != NGR_OK)
-            return st;
-        rd->p = pass_text(rd->p, rd->end, &t);
+    rd->p++;
+    for (;;) {
+        rd->p += ngr__plain_length(rd->p, (size_t)(rd->end - rd->p));
+        if (rd->p < rd->end && *rd->p >= 0x80) {
+            size_t n = ngr__utf8_get(rd->p, rd->end, &c);
+            if (!n)
+                return refuse_in_string(rd);
+            rd->p += n;
+        } else if (next_is(rd, '\\')) {
+            const char *problem = take_escape(&rd->p, rd->end, &c);
+            if (problem)
+                return refuse(rd, rd->p, problem);
+        } else {
+            break;
+        }
     }
     if (!next_is(rd, '"'))
         return refuse_in_string(rd);
@@ -566,17 +656,25 @@ ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len
                          .sink = sink,
                          .wanted = sink,
                          .user = user,
-                         .scratch = &r->scratch,
+                         .scratch = r->scratch,
                          .error = error};
     return read_document(&rd);
 }
 
 void ngr_json_reader_init(struct ngr_json_reader *r)
 {
-    ngr_buf_init(&r->scratch, 0);
+    for (int i = 0; i < 3; i++)
+        ngr_buf_init(&r->scratch[i], 0);
+}
+
+void ngr_json_reader_trim(struct ngr_json_reader *r, size_t bytes)
+{
+    for (int i = 0; i < 3; i++)
+        if (r->scratch[i].cap > bytes)
+            ngr_buf_fini(&r->scratch[i]);
 }
 
 void ngr_json_reader_fini(struct ngr_json_reader *r)
 {
-    ngr_buf_fini(&r->scratch);
+    ngr_json_reader_trim(r, 0);
 }

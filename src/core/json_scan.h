@@ -30,6 +30,18 @@ static inline bool ngr__is_plain(uint32_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may
+ * set the top bit of a plain byte, too, but only where there is another one that is not: the caller
+ * looks again, byte by byte. */
+static inline bool ngr__word_is_plain(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quote = (word ^ (ones * '"')) - ones;
+    uint64_t backslash = (word ^ (ones * '\\')) - ones;
+    uint64_t low = word - ones * 0x20;
+    return ((word | quote | backslash | low) & (ones * 0x80)) == 0;
+}
+
 #if defined(NGR__SSE2)
 
 typedef __m128i ngr__block;
@@ -55,9 +67,26 @@ static inline ngr__block ngr__block_ucs4(const uint32_t *p)
     return _mm_packus_epi16(low, high);
 }
 
-static inline void ngr__block_store(uint8_t *out, ngr__block b)
+static inline void ngr__block_store1(uint8_t *out, ngr__block b)
 {
     _mm_storeu_si128((__m128i *)(void *)out, b);
+}
+
+static inline void ngr__block_store2(uint16_t *out, ngr__block b)
+{
+    __m128i *v = (__m128i *)(void *)out;
+    _mm_storeu_si128(v, _mm_unpacklo_epi8(b, _mm_setzero_si128()));
+    _mm_storeu_si128(v + 1, _mm_unpackhi_epi8(b, _mm_setzero_si128()));
+}
+
+static inline void ngr__block_store4(uint32_t *out, ngr__block b)
+{
+    __m128i *v = (__m128i *)(void *)out, zero = _mm_setzero_si128();
+    __m128i low = _mm_unpacklo_epi8(b, zero), high = _mm_unpackhi_epi8(b, zero);
+    _mm_storeu_si128(v, _mm_unpacklo_epi16(low, zero));
+    _mm_storeu_si128(v + 1, _mm_unpackhi_epi16(low, zero));
+    _mm_storeu_si128(v + 2, _mm_unpacklo_epi16(high, zero));
+    _mm_storeu_si128(v + 3, _mm_unpackhi_epi16(high, zero));
 }
 
 /* How many characters are plain before the first that is not; NGR__BLOCK when all are. */
@@ -91,9 +120,24 @@ static inline ngr__block ngr__block_ucs4(const uint32_t *p)
     return vcombine_u8(vqmovn_u16(low), vqmovn_u16(high));
 }
 
-static inline void ngr__block_store(uint8_t *out, ngr__block b)
+static inline void ngr__block_store1(uint8_t *out, ngr__block b)
 {
     vst1q_u8(out, b);
+}
+
+static inline void ngr__block_store2(uint16_t *out, ngr__block b)
+{
+    vst1q_u16(out, vmovl_u8(vget_low_u8(b)));
+    vst1q_u16(out + 8, vmovl_u8(vget_high_u8(b)));
+}
+
+static inline void ngr__block_store4(uint32_t *out, ngr__block b)
+{
+    uint16x8_t low = vmovl_u8(vget_low_u8(b)), high = vmovl_u8(vget_high_u8(b));
+    vst1q_u32(out, vmovl_u16(vget_low_u16(low)));
+    vst1q_u32(out + 4, vmovl_u16(vget_high_u16(low)));
+    vst1q_u32(out + 8, vmovl_u16(vget_low_u16(high)));
+    vst1q_u32(out + 12, vmovl_u16(vget_high_u16(high)));
 }
 
 static inline size_t ngr__block_plain(ngr__block b)
@@ -101,8 +145,8 @@ static inline size_t ngr__block_plain(ngr__block b)
     uint8x16_t quote = vceqq_u8(b, vdupq_n_u8('"'));
     uint8x16_t backslash = vceqq_u8(b, vdupq_n_u8('\\'));
     uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(b), vdupq_n_s8(0x20));
-    uint8x16_t hit = vorrq_u8(vorrq_u8(quote, backslash), low);
-    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(hit), 4); /* four bits per character */
+    uint8x16_t special = vorrq_u8(vorrq_u8(quote, backslash), low);
+    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(special), 4); /* four bits per character */
     uint64_t mask = vget_lane_u64(vreinterpret_u64_u8(nibbles), 0);
     return mask ? (size_t)__builtin_ctzll(mask) / 4 : NGR__BLOCK;
 }
@@ -136,21 +180,21 @@ static inline ngr__block ngr__block_ucs4(const uint32_t *p)
     return b;
 }
 
-static inline void ngr__block_store(uint8_t *out, ngr__block b)
+static inline void ngr__block_store1(uint8_t *out, ngr__block b)
 {
     memcpy(out, b.byte, NGR__BLOCK);
 }
 
-/* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may
- * set the top bit of a plain byte, too, but only where there is another one that is not: the caller
- * looks again, byte by byte. */
-static inline bool ngr__word_is_plain(uint64_t word)
+static inline void ngr__block_store2(uint16_t *out, ngr__block b)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t quote = (word ^ (ones * '"')) - ones;
-    uint64_t backslash = (word ^ (ones * '\\')) - ones;
-    uint64_t low = word - ones * 0x20;
-    return ((word | quote | backslash | low) & (ones * 0x80)) == 0;
+    for (size_t i = 0; i < NGR__BLOCK; i++)
+        out[i] = b.byte[i];
+}
+
+static inline void ngr__block_store4(uint32_t *out, ngr__block b)
+{
+    for (size_t i = 0; i < NGR__BLOCK; i++)
+        out[i] = b.byte[i];
 }
 
 static inline size_t ngr__block_plain(ngr__block b)
@@ -183,21 +227,65 @@ static inline size_t ngr__plain_length(const uint8_t *p, size_t len)
     return i;
 }
 
-/* The same, and copies them to `out`. Bytes of `out` behind them may be overwritten, but none
- * beyond `len`. */
-static inline size_t ngr__plain_copy(uint8_t *restrict out, const uint8_t *restrict p, size_t len)
+/* Copies the `len` characters at `p`, fewer than a block, if all are plain; what is in `out` is
+ * void otherwise. Two words that overlap cover every length from their size on. */
+static inline bool ngr__short_plain_copy(uint8_t *out, const uint8_t *p, size_t len)
 {
-    size_t i = 0;
-    for (; len - i >= NGR__BLOCK; i += NGR__BLOCK) {
-        ngr__block b = ngr__block_ucs1(p + i);
-        ngr__block_store(out + i, b);
-        size_t n = ngr__block_plain(b);
-        if (n < NGR__BLOCK)
-            return i + n;
+    uint64_t first, last;
+    if (len >= 8) {
+        memcpy(&first, p, 8);
+        memcpy(&last, p + len - 8, 8);
+        memcpy(out, &first, 8);
+        memcpy(out + len - 8, &last, 8);
+        return ngr__word_is_plain(first) && ngr__word_is_plain(last);
     }
-    for (; i < len && ngr__is_plain(p[i]); i++)
+    bool is_plain = true;
+    for (size_t i = 0; i < len; i++) {
         out[i] = p[i];
-    return i;
+        is_plain = is_plain && ngr__is_plain(p[i]);
+    }
+    return is_plain;
+}
+
+/* --- text whose units are 1, 2 or 4 bytes wide ------------------------------------------------ */
+
+/* The functions below take the width as a constant; inlined, each becomes the code of that width.
+ */
+#define NGR__BY_WIDTH static inline __attribute__((always_inline))
+
+NGR__BY_WIDTH uint32_t ngr__unit(const void *text, size_t i, unsigned width)
+{
+    if (width == 1)
+        return ((const uint8_t *)text)[i];
+    return width == 2 ? ((const uint16_t *)text)[i] : ((const uint32_t *)text)[i];
+}
+
+NGR__BY_WIDTH void ngr__put_unit(void *text, size_t i, uint32_t c, unsigned width)
+{
+    if (width == 1)
+        ((uint8_t *)text)[i] = (uint8_t)c;
+    else if (width == 2)
+        ((uint16_t *)text)[i] = (uint16_t)c;
+    else
+        ((uint32_t *)text)[i] = c;
+}
+
+NGR__BY_WIDTH ngr__block ngr__block_load(const void *text, size_t i, unsigned width)
+{
+    if (width == 1)
+        return ngr__block_ucs1((const uint8_t *)text + i);
+    return width == 2 ? ngr__block_ucs2((const uint16_t *)text + i)
+                      : ngr__block_ucs4((const uint32_t *)text + i);
+}
+
+NGR__BY_WIDTH void ngr__block_store(void *text, size_t i, ngr__block b, unsigned width)
+{
+    if (width == 1)
+        ngr__block_store1((uint8_t *)text + i, b);
+    else if (width == 2)
+        ngr__block_store2((uint16_t *)text + i, b);
+    else
+        ngr__block_store4((uint32_t *)text + i, b);
 }
 
 #endif

@@ -15,7 +15,8 @@ void ngr_json_writer_init(struct ngr_json_writer *w, struct ngr_buf *out)
     w->needs_comma = false;
 }
 
-/* Begins a value: room for its `extra` bytes, and the comma if one is due. */
+/* Begins a value: room for its `extra` bytes, and the comma if one is due. Without room, nothing is
+ * written. */
 static inline ngr_status begin(struct ngr_json_writer *w, size_t extra)
 {
     ngr_status st = extra == SIZE_MAX ? NGR_E_TOOBIG : ngr_buf_reserve(w->out, extra + w->needs_comma);
@@ -81,7 +82,7 @@ static void close_window(struct window *win)
     win->out->len = (size_t)(win->at - (uint8_t *)win->out->data);
 }
 
-static inline ngr_status widen_window(struct window *win, size_t extra)
+static ngr_status widen_window(struct window *win, size_t extra)
 {
     if (extra <= (size_t)(win->end - win->at))
         return NGR_OK;
@@ -91,93 +92,159 @@ static inline ngr_status widen_window(struct window *win, size_t extra)
     return st;
 }
 
-/* The letter of the short escape of an ASCII character, or 0. */
-static inline char short_escape(uint32_t c)
+/* How the ASCII characters that are not plain are spelled. Always eight bytes to copy; is_short()
+ * tells how many count. */
+static const char escapes[0x60][8] = {
+    "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004",      "\\u0005",       "\\u0006",
+    "\\u0007", "\\b",     "\\t",     "\\n",     "\\u000b",      "\\f",           "\\r",
+    "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",      "\\u0013",       "\\u0014",
+    "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019",      "\\u001a",       "\\u001b",
+    "\\u001c", "\\u001d", "\\u001e", "\\u001f", ['"'] = "\\\"", ['\\'] = "\\\\",
+};
+
+#define LONGEST_SPELLING 8 /* bytes that spell() may touch; it uses six at most */
+
+static inline size_t spell_escape(uint8_t *at, uint32_t c)
 {
-    static const char letter[0x80] = {
-        ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    return letter[c];
+    memcpy(at, escapes[c], 8);
+    return escapes[c][1] == 'u' ? 6 : 2;
 }
 
-/* The number of bytes that spell() needs. */
-static inline size_t spelled_length(uint32_t c)
-{
-    if (c < 0x80)
-        return ngr__is_plain(c) ? 1 : short_escape(c) ? 2 : 6;
-    if (c < 0x800)
-        return 2;
-    if (c < 0x10000)
-        return ngr__is_surrogate(c) ? 6 : 3;
-    return 4;
-}
-
-static void spell_hex(uint8_t *at, uint32_t c)
+static size_t spell_surrogate(uint8_t *at, uint32_t c)
 {
     static const char hex[] = "0123456789abcdef";
     at[0] = '\\';
     at[1] = 'u';
-    at[2] = (uint8_t)hex[c >> 12 & 15];
+    at[2] = 'd';
     at[3] = (uint8_t)hex[c >> 8 & 15];
     at[4] = (uint8_t)hex[c >> 4 & 15];
     at[5] = (uint8_t)hex[c & 15];
+    return 6;
 }
 
 /* Writes one character as it stands in a JSON string; answers the number of bytes. */
 static inline size_t spell(uint8_t *at, uint32_t c)
 {
-    if (c >= 0x80 && !ngr__is_surrogate(c))
-        return ngr__utf8_put(at, c);
-    if (ngr__is_plain(c)) {
-        at[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x80 && short_escape(c)) {
-        at[0] = '\\';
-        at[1] = (uint8_t)short_escape(c);
-        return 2;
-    }
-    spell_hex(at, c);
-    return 6;
+    if (c >= 0x80)
+        return ngr__is_surrogate(c) ? spell_surrogate(at, c) : ngr__utf8_put(at, c);
+    if (!ngr__is_plain(c))
+        return spell_escape(at, c);
+    at[0] = (uint8_t)c;
+    return 1;
 }
 
-/* The body of a string, by the width of its units: blocks as long as all is plain, single
- * characters from the first that is not until the next that is. */
-#define DEFINE_BODY(name, unit, load)                                                                        \
-    static ngr_status name(struct window *win, const unit *p, size_t chars)                                  \
-    {                                                                                                        \
-        const unit *end = p + chars;                                                                         \
-        while (p < end) {                                                                                    \
-            while (end - p >= NGR__BLOCK) {                                                                  \
-                ngr__block b = load(p);                                                                      \
-                ngr__block_store(win->at, b);                                                                \
-                size_t n = ngr__block_plain(b);                                                              \
-                win->at += n;                                                                                \
-                p += n;                                                                                      \
-                if (n < NGR__BLOCK)                                                                          \
-                    break;                                                                                   \
-            }                                                                                                \
-            for (; p < end; p++) {                                                                           \
-                bool was_plain = ngr__is_plain(*p);                                                          \
-                if (was_plain && end - p >= NGR__BLOCK)                                                      \
-                    break;                                                                                   \
-                size_t rest = (size_t)(end - p);                                                             \
-                ngr_status st = widen_window(win, spelled_length(*p) + rest); /* and the closing quote */    \
-                if (st != NGR_OK)                                                                            \
-                    return st;                                                                               \
-                win->at += spell(win->at, *p);                                                               \
-            }                                                                                                \
-        }                                                                                                    \
-        return NGR_OK;                                                                                       \
-    }
-
-DEFINE_BODY(write_ucs1, uint8_t, ngr__block_ucs1)
-DEFINE_BODY(write_ucs2, uint16_t, ngr__block_ucs2)
-DEFINE_BODY(write_ucs4, uint32_t, ngr__block_ucs4)
-
-/* Reserves the least a string needs and writes its opening quote. */
-static ngr_status open_string(struct ngr_json_writer *w, struct window *win, size_t chars)
+/* Writes one character when room runs out: no more is asked for than it takes, and one byte for
+ * each of the `rest`. */
+static ngr_status spell_tightly(struct window *win, uint32_t c, size_t rest)
 {
-    ngr_status st = chars > SIZE_MAX - 3 ? NGR_E_TOOBIG : begin(w, chars + 2);
+    uint8_t spelling[LONGEST_SPELLING];
+    size_t n = spell(spelling, c);
+    ngr_status st = widen_window(win, n + rest);
+    if (st != NGR_OK)
+        return st;
+    memcpy(win->at, spelling, n);
+    win->at += n;
+    return NGR_OK;
+}
+
+/* The part of a string that is being written, from unit `i` on. */
+struct source {
+    const void *text;
+    size_t i, chars;
+};
+
+static inline size_t left(const struct source *src)
+{
+    return src->chars - src->i;
+}
+
+/* Whether any character can be spelled without asking; the rest takes a byte each, the closing
+ * quote one. */
+static inline bool has_room(const struct source *src, const uint8_t *at, const uint8_t *end)
+{
+    return (size_t)(end - at) >= LONGEST_SPELLING + left(src);
+}
+
+/* Writes characters that take three bytes of UTF-8, as long as they last: most text that is neither
+ * Latin nor plain. */
+NGR__BY_WIDTH uint8_t *write_three_bytes(struct source *src, uint8_t *at, const uint8_t *end, unsigned width)
+{
+    size_t most =
+        ((size_t)(end - at) - LONGEST_SPELLING - left(src)) / 2; /* a byte each is set aside already */
+    size_t last = src->i + (most < left(src) ? most : left(src));
+    for (; src->i < last; src->i++, at += 3) {
+        uint32_t c = ngr__unit(src->text, src->i, width);
+        if (c - 0x800 >= 0xd800 - 0x800)
+            break;
+        at[0] = (uint8_t)(0xe0 | c >> 12);
+        at[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        at[2] = (uint8_t)(0x80 | (c & 0x3f));
+    }
+    return at;
+}
+
+/* Writes blocks, up to the first character that is not plain or until less than a block is left.
+ * There is always room for a byte per character to come, so that a block may be stored although
+ * only its beginning counts. */
+NGR__BY_WIDTH uint8_t *write_blocks(struct source *src, uint8_t *at, unsigned width)
+{
+    for (size_t n = NGR__BLOCK; n == NGR__BLOCK && left(src) >= NGR__BLOCK; src->i += n, at += n) {
+        ngr__block b = ngr__block_load(src->text, src->i, width);
+        ngr__block_store1(at, b);
+        n = ngr__block_plain(b);
+    }
+    return at;
+}
+
+/* Writes until the end, or until room runs short; answers where the bytes end. */
+NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const uint8_t *end, unsigned width)
+{
+    struct source src = *whole;
+    for (;;) {
+        at = write_blocks(&src, at, width);
+        if (left(&src) < NGR__BLOCK || !has_room(&src, at, end))
+            break;
+        uint32_t c = ngr__unit(src.text, src.i++, width);
+        at += c < 0x80 ? spell_escape(at, c) : spell(at, c);
+        if (width > 1 && has_room(&src, at, end))
+            at = write_three_bytes(&src, at, end, width);
+    }
+    for (; left(&src); src.i++) {
+        uint32_t c = ngr__unit(src.text, src.i, width);
+        if (ngr__is_plain(c))
+            *at++ = (uint8_t)c;
+        else if (has_room(&src, at, end))
+            at += spell(at, c);
+        else
+            break;
+    }
+    *whole = src;
+    return at;
+}
+
+NGR__BY_WIDTH ngr_status write_body(struct window *win, const void *text, size_t chars, unsigned width)
+{
+    struct source src = {.text = text, .chars = chars};
+    for (;;) {
+        win->at = write_while_room(&src, win->at, win->end, width);
+        if (!left(&src))
+            return NGR_OK;
+        ngr_status st = spell_tightly(win, ngr__unit(text, src.i, width), left(&src));
+        if (st != NGR_OK)
+            return st;
+        src.i++;
+    }
+}
+
+/* Reserves what a string needs, a little more where the ceiling allows, and writes its opening
+ * quote. */
+static inline ngr_status open_string(struct ngr_json_writer *w, struct window *win, size_t chars)
+{
+    if (chars > SIZE_MAX / 2)
+        return NGR_E_TOOBIG;
+    ngr_status st = begin(w, chars + 2 + chars / 8 + LONGEST_SPELLING);
+    if (st == NGR_E_TOOBIG)
+        st = begin(w, chars + 2);
     if (st != NGR_OK)
         return st;
     open_window(win, w->out);
@@ -185,39 +252,41 @@ static ngr_status open_string(struct ngr_json_writer *w, struct window *win, siz
     return NGR_OK;
 }
 
-/* Writes the closing quote unless the body failed with `st`. */
-static ngr_status close_string(struct window *win, ngr_status st)
+NGR__BY_WIDTH ngr_status write_string(struct ngr_json_writer *w, const void *text, size_t chars,
+                                      unsigned width)
 {
+    struct window win;
+    ngr_status st = open_string(w, &win, chars);
+    if (st != NGR_OK)
+        return st;
+    if (width == 1 && chars < NGR__BLOCK && ngr__short_plain_copy(win.at, text, chars))
+        win.at += chars;
+    else
+        st = write_body(&win, text, chars, width);
     if (st == NGR_OK)
-        *win->at++ = '"';
-    close_window(win);
+        *win.at++ = '"';
+    close_window(&win);
     return st;
 }
 
 ngr_status ngr_json_string_ucs1(struct ngr_json_writer *w, const uint8_t *text, size_t chars)
 {
-    struct window win;
-    ngr_status st = open_string(w, &win, chars);
-    return st == NGR_OK ? close_string(&win, write_ucs1(&win, text, chars)) : st;
+    return write_string(w, text, chars, 1);
 }
 
 ngr_status ngr_json_string_ucs2(struct ngr_json_writer *w, const uint16_t *text, size_t chars)
 {
-    struct window win;
-    ngr_status st = open_string(w, &win, chars);
-    return st == NGR_OK ? close_string(&win, write_ucs2(&win, text, chars)) : st;
+    return write_string(w, text, chars, 2);
 }
 
 ngr_status ngr_json_string_ucs4(struct ngr_json_writer *w, const uint32_t *text, size_t chars)
 {
-    struct window win;
-    ngr_status st = open_string(w, &win, chars);
-    return st == NGR_OK ? close_string(&win, write_ucs4(&win, text, chars)) : st;
+    return write_string(w, text, chars, 4);
 }
 
 ngr_status ngr_json_string_ascii(struct ngr_json_writer *w, const char *text, size_t len)
 {
-    return ngr_json_string_ucs1(w, (const uint8_t *)text, len);
+    return write_string(w, text, len, 1);
 }
 
 /* --- containers ------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* UTF-8, one sequence at a time: checking, decoding, encoding. The rules are those of RFC 3629 (no
- * overlong forms, no surrogates, nothing beyond U+10FFFF); only the encoder also accepts
+/* UTF-8, one sequence at a time: decoding with all checks, and encoding. The rules are those of RFC
+ * 3629 (no overlong forms, no surrogates, nothing beyond U+10FFFF); only the encoder also accepts
  * surrogates, because JSON can spell them. */
 #ifndef NGR_UTF8_H
 #define NGR_UTF8_H
@@ -13,46 +13,34 @@ static inline bool ngr__is_surrogate(uint32_t c)
     return (c & 0xfffff800u) == 0xd800;
 }
 
-static inline bool ngr__is_continuation(uint8_t byte)
+/* Six bits of a character from a byte that must continue a sequence; adds to `wrong` when it does
+ * not. */
+static inline uint32_t ngr__utf8_continue(uint8_t byte, uint32_t *wrong)
 {
-    return (byte & 0xc0) == 0x80;
+    *wrong |= (byte & 0xc0u) ^ 0x80u;
+    return byte & 0x3fu;
 }
 
-/* The code points that the sequences of two, three and four bytes at `p` stand for; nothing is
- * checked. */
-static inline uint32_t ngr__utf8_two(const uint8_t *p)
+/* Reads the sequence whose lead byte, not ASCII, is at `p`, into `*c`. The number of bytes, 2 to 4;
+ * 0 when it is malformed or cut off by `end`. */
+static inline size_t ngr__utf8_get(const uint8_t *p, const uint8_t *end, uint32_t *c)
 {
-    return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
-}
-
-static inline uint32_t ngr__utf8_three(const uint8_t *p)
-{
-    return (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-}
-
-static inline uint32_t ngr__utf8_four(const uint8_t *p)
-{
-    return (p[0] & 7u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
-}
-
-/* The length of the sequence that starts with the non-ASCII byte at `p`; 0 when it is malformed or
- * cut off by `end`. */
-static inline size_t ngr__utf8_check(const uint8_t *p, const uint8_t *end)
-{
-    size_t room = (size_t)(end - p);
-    uint8_t lead = p[0];
-    if (lead < 0xe0)
-        return lead >= 0xc2 && room >= 2 && ngr__is_continuation(p[1]) ? 2 : 0;
-    if (room < 3 || !ngr__is_continuation(p[1]) || !ngr__is_continuation(p[2]))
-        return 0;
-    if (lead < 0xf0) {
-        uint32_t c = ngr__utf8_three(p);
-        return c >= 0x800 && !ngr__is_surrogate(c) ? 3 : 0;
+    ptrdiff_t room = end - p;
+    uint32_t lead = p[0], wrong = 0;
+    if (lead >= 0xe0 && lead < 0xf0 && room >= 3) {
+        *c = (lead & 0xf) << 12 | ngr__utf8_continue(p[1], &wrong) << 6 | ngr__utf8_continue(p[2], &wrong);
+        return !wrong && *c >= 0x800 && !ngr__is_surrogate(*c) ? 3 : 0;
     }
-    if (lead > 0xf4 || room < 4 || !ngr__is_continuation(p[3]))
-        return 0;
-    uint32_t c = ngr__utf8_four(p);
-    return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
+    if (lead >= 0xc2 && lead < 0xe0 && room >= 2) {
+        *c = (lead & 0x1f) << 6 | ngr__utf8_continue(p[1], &wrong);
+        return !wrong ? 2 : 0;
+    }
+    if (lead >= 0xf0 && lead < 0xf5 && room >= 4) {
+        *c = (lead & 7) << 18 | ngr__utf8_continue(p[1], &wrong) << 12 |
+             ngr__utf8_continue(p[2], &wrong) << 6 | ngr__utf8_continue(p[3], &wrong);
+        return !wrong && *c >= 0x10000 && *c <= 0x10ffff ? 4 : 0;
+    }
+    return 0;
 }
 
 /* Writes `c` (at most U+10FFFF) and answers the number of bytes, 1 to 4. */

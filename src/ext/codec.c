@@ -3,6 +3,8 @@
 #include "convert.h"
 #include "errors.h"
 
+#define TYPICAL_DOCUMENT 2048 /* bytes; larger ones grow from there */
+
 /* Puts positional and keyword arguments into `values`, in the order of `names`, the first of which
  * is required. What is not given stays as it is. 0, or -1 with TypeError. */
 static int bind_arguments(const char *function, const char *const *names, Py_ssize_t count,
@@ -72,6 +74,8 @@ static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t
     if (strict < 0)
         return NULL;
     ngr_buf_init(&out, 0);
+    if (ngr_buf_reserve(&out, TYPICAL_DOCUMENT) != NGR_OK)
+        return PyErr_NoMemory();
     if (convert_encode(ext_state_of_module(module), values[0], strict, NULL, &out) == 0)
         bytes = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.len);
     ngr_buf_fini(&out);

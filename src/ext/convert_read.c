@@ -32,16 +32,8 @@ struct decoder {
 static PyObject *new_string(const struct ngr_json_text *text)
 {
     PyObject *s = PyUnicode_New((Py_ssize_t)text->chars, text->max_char);
-    if (!s)
-        return NULL;
-    if (text->max_char == 0x7f)
-        memcpy(PyUnicode_1BYTE_DATA(s), text->data, text->bytes);
-    else if (text->max_char == 0xff)
-        ngr_json_text_to_ucs1(text, PyUnicode_1BYTE_DATA(s));
-    else if (text->max_char == 0xffff)
-        ngr_json_text_to_ucs2(text, PyUnicode_2BYTE_DATA(s));
-    else
-        ngr_json_text_to_ucs4(text, PyUnicode_4BYTE_DATA(s));
+    if (s)
+        memcpy(PyUnicode_DATA(s), text->units, text->chars * ngr_json_text_width(text));
     return s;
 }
 
@@ -237,8 +229,7 @@ static void abandon(struct decoder *d)
 
 static void give_back(struct convert *convert, struct decoder *d)
 {
-    if (d->reader.scratch.cap > KEPT_SCRATCH)
-        ngr_json_reader_fini(&d->reader);
+    ngr_json_reader_trim(&d->reader, KEPT_SCRATCH);
     if (convert->idle)
         convert__decoder_free(d);
     else

@@ -100,7 +100,7 @@ static int pass_on(struct encoder *e, const char *code, PyObject *value)
 
 /* --- scalars ---------------------------------------------------------------------------------- */
 
-static ngr_status write_string(struct ngr_json_writer *w, PyObject *s)
+static inline ngr_status write_string(struct ngr_json_writer *w, PyObject *s)
 {
     if (compat_str_ready(s) < 0) {
         PyErr_Clear();
@@ -326,7 +326,7 @@ static int check_nesting(struct encoder *e, PyObject *container)
     return 0;
 }
 
-static Py_ssize_t size_of(PyObject *items, enum encode_kind kind)
+static inline Py_ssize_t size_of(PyObject *items, enum encode_kind kind)
 {
     if (kind == ENCODE_DICT)
         return PyDict_GET_SIZE(items);
@@ -386,7 +386,7 @@ static int encode_dict(struct encoder *e, PyObject *value)
 }
 
 /* Any value: a scalar is written, a container opened. The caller holds `value`. */
-static int encode_value(struct encoder *e, PyObject *value)
+static inline int encode_value(struct encoder *e, PyObject *value)
 {
     if (PyUnicode_Check(value))
         return check(e, write_string(&e->writer, value));
@@ -458,7 +458,7 @@ static int note_key(struct encoder *e, PyObject *seen, PyObject *key)
 
 /* The next item of the top level: 1 and new references, 0 at the end, -1. `*key` stays NULL outside
  * dicts. */
-static int take_item(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
+static inline int take_item(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
 {
     if (size_of(top->items, top->kind) != top->size)
         return fail(e, NGR_E_ENCODE,
@@ -505,7 +505,7 @@ static int check_keys(struct encoder *e, struct encode_level *top)
     return rc;
 }
 
-static int encode_key(struct encoder *e, PyObject *key)
+static inline int encode_key(struct encoder *e, PyObject *key)
 {
     struct encode_level *top = &e->levels[e->depth - 1];
     Py_CLEAR(top->key);

@@ -5,7 +5,7 @@
 
 static bool is_kept(const struct ngr_json_text *text)
 {
-    return text->max_char == 0x7f && text->bytes && text->bytes <= KEY_CACHE_LONGEST;
+    return text->max_char == 0x7f && text->chars && text->chars <= KEY_CACHE_LONGEST;
 }
 
 static inline uint64_t mix(uint64_t hash, uint64_t word)
@@ -35,9 +35,9 @@ PyObject *key_cache_find(struct key_cache *cache, const struct ngr_json_text *te
 {
     if (!is_kept(text))
         return NULL;
-    PyObject *key = cache->slots[slot_of(text->data, text->bytes)];
-    if (!key || (size_t)PyUnicode_GET_LENGTH(key) != text->bytes ||
-        memcmp(PyUnicode_1BYTE_DATA(key), text->data, text->bytes) != 0)
+    PyObject *key = cache->slots[slot_of(text->units, text->chars)];
+    if (!key || (size_t)PyUnicode_GET_LENGTH(key) != text->chars ||
+        memcmp(PyUnicode_1BYTE_DATA(key), text->units, text->chars) != 0)
         return NULL;
     return Py_NewRef(key);
 }
@@ -45,7 +45,7 @@ PyObject *key_cache_find(struct key_cache *cache, const struct ngr_json_text *te
 void key_cache_keep(struct key_cache *cache, const struct ngr_json_text *text, PyObject *key)
 {
     if (is_kept(text))
-        Py_XSETREF(cache->slots[slot_of(text->data, text->bytes)], Py_NewRef(key));
+        Py_XSETREF(cache->slots[slot_of(text->units, text->chars)], Py_NewRef(key));
 }
 
 void key_cache_clear(struct key_cache *cache)

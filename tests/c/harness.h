@@ -1,5 +1,6 @@
-/* A test program is a list of facts: TEST(name) functions named in RUN_ALL(). A failed CHECK prints where and what and
- * ends that test; the program's exit code is the number of failed tests. The last line is "N passed, M failed". */
+/* A test program is a list of facts: TEST(name) functions named in RUN_ALL(). A failed CHECK prints where and
+ * what and ends that test; the program's exit code is the number of failed tests. The last line is "N passed,
+ * M failed". */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
 
@@ -15,43 +16,42 @@ static int harness_passed, harness_failed;
 
 #define TEST(name) static void name(void)
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("  %s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                     \
-            longjmp(harness_exit, 1);                                                              \
-        }                                                                                          \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("  %s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                               \
+            longjmp(harness_exit, 1);                                                                        \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_INT(got, want)                                                                       \
-    do {                                                                                           \
-        long long harness_got = (long long)(got), harness_want = (long long)(want);                \
-        if (harness_got != harness_want) {                                                         \
-            printf("  %s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #got, harness_got,       \
-                   harness_want);                                                                  \
-            longjmp(harness_exit, 1);                                                              \
-        }                                                                                          \
+#define CHECK_INT(got, want)                                                                                 \
+    do {                                                                                                     \
+        long long harness_got = (long long)(got), harness_want = (long long)(want);                          \
+        if (harness_got != harness_want) {                                                                   \
+            printf("  %s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #got, harness_got, harness_want);  \
+            longjmp(harness_exit, 1);                                                                        \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_TEXT(got, want)                                                                      \
-    do {                                                                                           \
-        const char *harness_got = (got), *harness_want = (want);                                   \
-        if (!harness_got || strcmp(harness_got, harness_want) != 0) {                              \
-            printf("  %s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #got,                \
-                   harness_got ? harness_got : "(null)", harness_want);                            \
-            longjmp(harness_exit, 1);                                                              \
-        }                                                                                          \
+#define CHECK_TEXT(got, want)                                                                                \
+    do {                                                                                                     \
+        const char *harness_got = (got), *harness_want = (want);                                             \
+        if (!harness_got || strcmp(harness_got, harness_want) != 0) {                                        \
+            printf("  %s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #got,                          \
+                   harness_got ? harness_got : "(null)", harness_want);                                      \
+            longjmp(harness_exit, 1);                                                                        \
+        }                                                                                                    \
     } while (0)
 
-#define RUN(name)                                                                                  \
-    do {                                                                                           \
-        if (setjmp(harness_exit) == 0) {                                                           \
-            name();                                                                                \
-            harness_passed++;                                                                      \
-        } else {                                                                                   \
-            printf("FAILED %s\n", #name);                                                          \
-            harness_failed++;                                                                      \
-        }                                                                                          \
+#define RUN(name)                                                                                            \
+    do {                                                                                                     \
+        if (setjmp(harness_exit) == 0) {                                                                     \
+            name();                                                                                          \
+            harness_passed++;                                                                                \
+        } else {                                                                                             \
+            printf("FAILED %s\n", #name);                                                                    \
+            harness_failed++;                                                                                \
+        }                                                                                                    \
     } while (0)
 
 /* Ends main(): prints the totals, answers the exit code. */

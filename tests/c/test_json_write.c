@@ -67,8 +67,8 @@ TEST(a_special_character_is_escaped_at_every_place_of_a_block)
             one[at] = '\n';
             for (size_t i = 0; i < len; i++)
                 two[i] = four[i] = one[i];
-            snprintf(want, sizeof want, "\"%.*s\\n%.*s\"", (int)at, (char *)one,
-                     (int)(len - at - 1), (char *)one + at + 1);
+            snprintf(want, sizeof want, "\"%.*s\\n%.*s\"", (int)at, (char *)one, (int)(len - at - 1),
+                     (char *)one + at + 1);
             start(0);
             CHECK_INT(ngr_json_string_ucs1(&w, one, len), NGR_OK);
             CHECK_TEXT(written(), want);
@@ -86,18 +86,16 @@ TEST(a_special_character_is_escaped_at_every_place_of_a_block)
 
 TEST(each_width_is_written_as_utf8_with_surrogates_escaped)
 {
-    static const uint8_t one[] = {0x7f, 0x80, 0xff, 0,    '"',  '\\',
-                                  '\b', '\f', '\n', '\r', '\t', 0x1f};
+    static const uint8_t one[] = {0x7f, 0x80, 0xff, 0, '"', '\\', '\b', '\f', '\n', '\r', '\t', 0x1f};
     static const uint16_t two[] = {0x7ff, 0x800, 0xd7ff, 0xd800, 0xdfff, 0xe000, 0xffff};
     static const uint32_t four[] = {0x10000, 0x10ffff, 0xd800, 'a'};
     start(0);
     CHECK_INT(ngr_json_string_ucs1(&w, one, 12), NGR_OK);
     CHECK_INT(ngr_json_string_ucs2(&w, two, 7), NGR_OK);
     CHECK_INT(ngr_json_string_ucs4(&w, four, 4), NGR_OK);
-    CHECK_TEXT(written(),
-               "\"\x7f\xc2\x80\xc3\xbf\\u0000\\\"\\\\\\b\\f\\n\\r\\t\\u001f\","
-               "\"\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\\ud800\\udfff\xee\x80\x80\xef\xbf\xbf\","
-               "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\\ud800a\"");
+    CHECK_TEXT(written(), "\"\x7f\xc2\x80\xc3\xbf\\u0000\\\"\\\\\\b\\f\\n\\r\\t\\u001f\","
+                          "\"\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\\ud800\\udfff\xee\x80\x80\xef\xbf\xbf\","
+                          "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\\ud800a\"");
     ngr_buf_fini(&out);
 }
 
@@ -115,8 +113,7 @@ TEST(a_thousand_levels_pass_and_one_more_does_not)
 /* A document with every kind of piece; the first status that is not NGR_OK. */
 static ngr_status write_sample(void)
 {
-    static const uint16_t wide[] = {'a',  0x20ac, '\n', 0xd800, 'b',  0xe9,
-                                    0xe9, 0xe9,   0xe9, 0xe9,   0xe9, 0xe9};
+    static const uint16_t wide[] = {'a', 0x20ac, '\n', 0xd800, 'b', 0xe9, 0xe9, 0xe9, 0xe9, 0xe9, 0xe9, 0xe9};
     ngr_status st = ngr_json_begin_array(&w);
     if (st == NGR_OK)
         st = ngr_json_string_ascii(&w, "0123456789\"0123456789\n\x01\x01\x01\x01", 26);
