@@ -64,7 +64,7 @@ class Progress:
             self._show()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Leaves a terminal clean for the results; of a step that failed, how far it came stays to be read."""
+        """Leaves a terminal clean for the results; of a failed step, how far it came stays to be read."""
         if self._redraws and kind is None:
             print("\r\x1b[K", end="", file=self._stream, flush=True)
             return
