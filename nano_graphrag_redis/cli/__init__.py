@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
         return code
     except KeyboardInterrupt:
-        print("ngr-redis: interrupted", file=sys.stderr)
+        print("ngr-redis: interrupted; the same command may be run again", file=sys.stderr)
         return 130
     except (RedisKVError, OSError, ImportError) as error:
         if options.debug:

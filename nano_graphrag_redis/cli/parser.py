@@ -62,7 +62,7 @@ exit code: 0 when every record compared equal (records left by --keep are listed
 _EXPORT = """\
 Writes the namespaces found in Redis to DIR as kv_store_<namespace>.json, the files that nano-graphrag's own
 JsonKVStorage loads. Records come in the order of their ids; of the values, only one batch is in memory.
-A file appears when it is complete. Times to live are not kept: JSON files have none.
+The files appear when all are complete. Times to live are not kept: JSON files have none.
 
 examples:
   ngr-redis export ./nano_graphrag_cache

@@ -63,17 +63,19 @@ class Progress:
             self._next = now + (_REDRAW_SECONDS if self._redraws else _LINE_SECONDS)
             self._show()
 
-    def __exit__(self, *_: object) -> None:
-        """Leaves one final line, also when the step failed: how far it came is worth knowing."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leaves a terminal clean for the results; of a failed step, how far it came stays to be read."""
+        if self._redraws and kind is None:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)
+            return
         self._show()
         if self._redraws:
             print(file=self._stream)
 
     def _show(self) -> None:
-        text = f"{self._label}: {self._done:,}"
-        if self._total is not None:
-            percent = 100 * self._done // self._total if self._total else 100
-            text += f" of {self._total:,} ({percent} %)"
+        text = f"{self._label}: {count(self._done, 'record')}"
+        if self._total:
+            text = f"{self._label}: {self._done:,} of {self._total:,} ({100 * self._done // self._total} %)"
         if self._redraws:
             print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
         else:

@@ -71,6 +71,7 @@ async def write(
             kept |= different
         await storage.upsert(records)
         advance(len(batch.records))
+    await storage.index_done_callback()  # whoever deletes the file next wants the records on disk
     return frozenset(kept)
 
 

@@ -22,11 +22,9 @@ _SCAN_COUNT = 1000
 
 @dataclass
 class Exported:
-    """What went into a file. `vanished` records expired or were deleted between listing and reading."""
+    """How it went. `vanished` records expired or were deleted between listing and reading."""
 
-    path: Path
-    records: int = 0
-    bytes: int = 0
+    target: TargetFile
     vanished: int = 0
     skipped: list[RedisKVError] = field(default_factory=list)
 
@@ -54,23 +52,25 @@ async def find_namespaces(storage: RedisKVStorage) -> list[str]:
             return sorted(name.decode("utf-8", "surrogateescape") for name in names if name)
 
 
-async def export_namespace(
-    storage: RedisKVStorage, ids: list[str], path: Path, skip_unreadable: bool, advance: Callable[[int], None]
+async def export_records(
+    storage: RedisKVStorage,
+    ids: list[str],
+    target: TargetFile,
+    skip_unreadable: bool,
+    advance: Callable[[int], None],
 ) -> Exported:
-    """Writes these records to `path`; an unreadable one ends it without a file unless it is to be skipped."""
-    result = Exported(path)
-    with TargetFile(path) as target:
-        async for key, value in _read_all(storage, ids, target):
-            advance(1)
-            if value is ABSENT:
-                result.vanished += 1
-            elif not isinstance(value, Unreadable):
-                target.add(key, value)
-            elif skip_unreadable:
-                result.skipped.append(value.reason)
-            else:
-                raise value.reason
-    result.records, result.bytes = target.records, target.bytes
+    """Adds these records to `target`; an unreadable one is an error unless it is to be skipped."""
+    result = Exported(target)
+    async for key, value in _read_all(storage, ids, target):
+        advance(1)
+        if value is ABSENT:
+            result.vanished += 1
+        elif not isinstance(value, Unreadable):
+            target.add(key, value)
+        elif skip_unreadable:
+            result.skipped.append(value.reason)
+        else:
+            raise value.reason
     return result
 
 

@@ -17,7 +17,7 @@ class TargetFile:
     """Use as a context manager: leaving without an exception puts the file in place, with one removes it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         self.records = 0
         self.bytes = 0
@@ -44,8 +44,8 @@ class TargetFile:
         self._write(b"\n}" if self.records else b"{}")
         self._file.flush()
         os.fsync(self._file.fileno())
-        os.replace(self._temporary, self._path)
-        _sync_folder(self._path.parent)
+        os.replace(self._temporary, self.path)
+        _sync_folder(self.path.parent)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)

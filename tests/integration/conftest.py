@@ -72,22 +72,20 @@ def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 @pytest.fixture
 def fork(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The flavour with a StorageFactory, imported as nano_graphrag for the length of one test."""
-    _forget_nano_graphrag(monkeypatch)
+    for name in _nano_graphrag_modules():
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(vars(nano_graphrag_redis), "GraphRAG", raising=False)
     monkeypatch.syspath_prepend(str(FORK_HOME))
     yield importlib.import_module("nano_graphrag")
     nano_graphrag_redis.uninstall()
+    vars(nano_graphrag_redis).pop("GraphRAG", None)
     for name in _nano_graphrag_modules():
         del sys.modules[name]
 
 
-def _forget_nano_graphrag(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _nano_graphrag_modules():
-        monkeypatch.delitem(sys.modules, name)
-
-
 def _nano_graphrag_modules() -> list[str]:
-    ours_on_it = "nano_graphrag_redis.integration.graphrag"
-    return [name for name in sys.modules if name.split(".")[0] == "nano_graphrag" or name == ours_on_it]
+    built_on_it = "nano_graphrag_redis.integration.graphrag"
+    return [name for name in sys.modules if name.split(".")[0] == "nano_graphrag" or name == built_on_it]
 
 
 @pytest.fixture
