@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,7 @@ class Server:
     def start(self, wait: bool = True) -> None:
         """Starts the process; with `wait`, returns when it serves commands (not while it loads its data)."""
         assert self._process is None, f"{self} runs already"
+        assert threading.current_thread() is threading.main_thread(), "a server ends with its thread"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder

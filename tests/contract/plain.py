@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Collection, Generator, Iterable, Iterator
 from typing import Any
 
+import numpy
 from nano_graphrag.base import BaseKVStorage
 from redis import asyncio as aioredis
 from redis import exceptions as redis_errors
@@ -37,8 +38,10 @@ def builtin_errors(operation: str) -> Iterator[None]:
         raise PermissionError(f"{operation}: {error}") from None
     except redis_errors.TimeoutError as error:
         raise TimeoutError(f"{operation}: {error}") from None
-    except redis_errors.ConnectionError as error:
+    except (redis_errors.ConnectionError, redis_errors.InvalidResponse) as error:
         raise ConnectionError(f"{operation}: {error}") from None
+    except redis_errors.OutOfMemoryError as error:
+        raise OSError(f"{operation}: {error}") from None
     except redis_errors.ResponseError as error:
         raise ValueError(f"{operation}: {error}") from None
 
@@ -56,9 +59,14 @@ def ttl_of(namespace: str, overrides: dict[str, Any]) -> int:
     return max(seconds, 0)
 
 
+def as_json(value: Any) -> Any:
+    """What stands in for a value that is no JSON: numpy's scalars are numbers, the rest is text."""
+    return value.item() if isinstance(value, numpy.generic) else str(value)
+
+
 def encoded(id: str, value: Any) -> bytes:
     try:
-        text = json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(value, default=as_json, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the value of {id!r} cannot be written as JSON: {error}") from error
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
@@ -78,6 +86,9 @@ class RedisKVStorage(BaseKVStorage):  # type: ignore[misc]
         self._initialized = False
         self._redis_client: Any = None
 
+    def __repr__(self) -> str:
+        return f"RedisKVStorage(namespace={self.namespace!r})"
+
     def __getstate__(self) -> dict[str, Any]:
         return {"namespace": self.namespace, "global_config": self.global_config}
 
@@ -96,7 +107,12 @@ class RedisKVStorage(BaseKVStorage):  # type: ignore[misc]
                 max_connections=config.get("redis_max_connections", 50),
                 socket_connect_timeout=config.get("redis_connection_timeout", 5.0),
                 socket_timeout=config.get("redis_socket_timeout", 5.0),
-                retry=Retry(ExponentialBackoff(cap=10, base=1), config.get("redis_retry_attempts", 3)),
+                retry=Retry(
+                    ExponentialBackoff(
+                        config.get("redis_retry_cap", 10.0), config.get("redis_retry_base", 1.0)
+                    ),
+                    config.get("redis_retry_attempts", 3),
+                ),
             )
             self._redis_client = aioredis.Redis.from_pool(pool)
         if not self._initialized:
@@ -153,7 +169,7 @@ class RedisKVStorage(BaseKVStorage):  # type: ignore[misc]
             return [key.decode()[len(self._prefix) :] for key in await self._keys(client)]
 
     async def get_by_id(self, id: str) -> Any:
-        async with self._client("get_by_id") as client:
+        async with self._client(f"get_by_id of {self._key(id)}") as client:
             return self._decoded(id, await client.get(self._key(id)))
 
     async def get_by_ids(self, ids: Iterable[str], fields: Collection[str] | None = None) -> list[Any]:
