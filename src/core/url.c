@@ -177,8 +177,9 @@ static char take_decoded(struct span *s, bool plus_is_space)
 static bool is_utf8(const char *text)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    uint32_t unused;
     while (at < end) {
-        size_t len = *at < 0x80 ? 1 : ngr__utf8_check(at, end);
+        size_t len = *at < 0x80 ? 1 : ngr__utf8_get(at, end, &unused);
         if (!len)
             return false;
         at += len;
