@@ -83,7 +83,9 @@ MARKUP = [  # (what is no prose, what stays of it); applied in this order
     (r"(?m)^[ \t]*>[ >]*", ""),  # quotations
     (r"[\u2190-\u2bff\ufe0f\U0001f000-\U0001ffff]", ""),  # pictures
 ]
-NO_PROSE = re.compile(r"^\s*(#|>>>|\$|\||\+[-=]|\[[^\]]+\]:|[-=~^*_#\"']{3,}\s*$)")
+NO_PROSE = re.compile(
+    r"^\s*(#|from \w+ import |import \w+\b|>>>|\$|\||\+[-=]|\[[^\]]+\]:|[-=~^*_#\"']{3,}\s*$)"
+)
 BULLET = re.compile(r"^\s*([-*+•]|\d+\.)\s+")
 
 
