@@ -30,6 +30,7 @@ class Story:
         self._documents = documents
         self._question = question
         self._chunks = 0
+        self._has_shown_store = False
 
     def tell(self, kind_of_text: str, store: str, model: str) -> None:
         screen = self._screen
@@ -48,6 +49,7 @@ class Story:
             "nano-graphrag skips documents that it knows, so this run builds an index of its own from "
             "nothing; the two runs share the LLM cache."
         )
+        screen.blank()
         again = self._run("again", first.question)
         self._compare(first, again)
         self._say_what_next()
@@ -72,7 +74,7 @@ class Story:
         elif kind == "indexed":
             what = f"{event['names']} names, {event['links']} links between them"
             self._screen.fact("Indexed", f"{self._chunks} chunks, {what}, in {event['seconds']:.1f} s")
-        elif kind == "stored":
+        elif kind == "stored" and not self._has_shown_store:
             self._show_store(event["namespaces"])
 
     def _show_progress(self, answers: int) -> None:
@@ -88,6 +90,7 @@ class Story:
             for entry in namespaces
         ]
         self._screen.table(["Now in the store", "keys", "bytes", "kept for"], rows)
+        self._has_shown_store = True
 
     def _show_answer(self, outcome: Outcome) -> None:
         screen = self._screen
