@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import sys
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from nano_graphrag_redis import RedisKVError
+from nano_graphrag_redis import RedisKVError, RedisKVStorage
 from nano_graphrag_redis.config import resolve
 from nano_graphrag_redis.embedded import EmbeddedServer
 
@@ -41,7 +42,11 @@ def main() -> int:
             show(screen, options.files, options.ask)
     except (RedisKVError, JobFailed, OSError, ValueError) as error:
         screen.blank()
-        print(f"demo: {error}", file=sys.stderr)
+        is_about_file = isinstance(error, OSError) and error.filename
+        print(
+            f"demo: {error.filename}: {error.strerror}" if is_about_file else f"demo: {error}",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         screen.blank()
@@ -105,8 +110,7 @@ def clean(screen: Screen) -> None:
 
 async def drop_all() -> None:
     """Removes the namespaces of the demo, and nothing else."""
-    from nano_graphrag_redis import RedisKVStorage
-
+    logging.disable()  # remarks about namespaces that are about to go
     for prefix in INDEX_PREFIXES.values():
         for namespace in NAMESPACES:
             async with RedisKVStorage(namespace, {"redis_key_prefix": prefix}) as storage:

@@ -36,7 +36,8 @@ class Story:
         screen = self._screen
         size = sum(len(document.text.encode()) for document in self._documents)
         screen.title("nano-graphrag on Redis")
-        screen.fact("Text", f"{len(self._documents)} documents, {size / 1000:,.0f} KB: {kind_of_text}")
+        amount = f"{size / 1000:,.0f} KB" if size >= 1000 else f"{size} bytes"
+        screen.fact("Text", f"{count(len(self._documents), 'document')}, {amount}: {kind_of_text}")
         screen.fact("Store", store)
         screen.fact("Model", model)
 
@@ -72,8 +73,12 @@ class Story:
         elif kind == "calls":
             self._show_progress(event["calls"] + event["found"])
         elif kind == "indexed":
-            what = f"{event['names']} names, {event['links']} links between them"
-            self._screen.fact("Indexed", f"{self._chunks} chunks, {what}, in {event['seconds']:.1f} s")
+            parts = [
+                count(self._chunks, "chunk"),
+                count(event["names"], "name"),
+                count(event["links"], "link"),
+            ]
+            self._screen.fact("Indexed", f"{', '.join(parts)}, in {event['seconds']:.1f} s")
         elif kind == "stored" and not self._has_shown_store:
             self._show_store(event["namespaces"])
 
@@ -96,14 +101,17 @@ class Story:
         screen = self._screen
         screen.fact("Question", outcome.question)
         screen.quote(outcome.text)
-        found = f"; {outcome.found} answers were in the store from an earlier run" if outcome.found else ""
+        known = f"; {count(outcome.found, 'answer')} came from the store, as an earlier run left it"
+        found = known if outcome.found else ""
         screen.fact("LLM calls", f"{outcome.calls}{found}")
         screen.fact("Time", f"{outcome.seconds:.1f} s")
 
     def _compare(self, first: Outcome, again: Outcome) -> None:
         screen = self._screen
         screen.fact("Answer", "the same" if again.text == first.text else "another one than before")
-        screen.fact("LLM calls", f"{again.calls}; {again.found} answers came from the store", good=True)
+        screen.fact(
+            "LLM calls", f"{again.calls}; {count(again.found, 'answer')} came from the store", good=True
+        )
         if again.calls:
             screen.note(
                 "(Those were asked anew: expired since, or asked with another text than in the first run.)"
@@ -114,7 +122,7 @@ class Story:
             return
         when = "the first time" if cold is first else "the very first time, with an empty store"
         factor = cold.seconds / again.seconds
-        screen.fact("Saved", f"{cold.calls - again.calls} LLM calls", good=True)
+        screen.fact("Saved", count(cold.calls - again.calls, "LLM call"), good=True)
         screen.fact(
             "Time", f"{again.seconds:.1f} s, {factor:.1f} times faster than {when}: {cold.seconds:.1f} s"
         )
@@ -143,6 +151,10 @@ class Story:
         screen.command("forget it all", "make demo-clean")
         screen.command("in your own program", "GraphRAG(key_string_value_json_storage_cls=RedisKVStorage)")
         screen.blank()
+
+
+def count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def lifetime(seconds: int) -> str:
