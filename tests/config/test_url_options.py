@@ -170,6 +170,11 @@ def test_an_unknown_option_is_an_error(option: str, piece: str) -> None:
     assert piece in complaint(f"redis://h?{option}")
 
 
+def test_an_unknown_option_behind_a_password_is_named_only_when_it_resembles_a_known_one() -> None:
+    assert "unknown option (known: " in complaint("redis://h?password=start&rest")
+    assert "unknown option max_conections; did you mean" in complaint("redis://:p@h?max_conections=5")
+
+
 @pytest.mark.parametrize(
     ("option", "piece"),
     [
