@@ -238,7 +238,8 @@ class _Sources:
         _, origin = self.find(setting) or (None, "the default")
         try:
             parts: dict[str, Any] = _native.parse_url(self.read(setting))
-            self.from_url = overrides(parts.pop("options"), tls=parts["tls"])
+            has_password = parts["password"] is not None
+            self.from_url = overrides(parts.pop("options"), tls=parts["tls"], has_password=has_password)
         except ConfigurationError as error:
             raise ConfigurationError(f"{error} (redis_url is {origin})") from None
         return parts
