@@ -58,6 +58,7 @@ static int harness_passed, harness_failed;
 static inline int harness_result(void)
 {
     printf("%d passed, %d failed\n", harness_passed, harness_failed);
+    fflush(stdout); /* a leak report may end the program before the streams are flushed */
     return harness_failed;
 }
 
