@@ -178,8 +178,7 @@ static void check_refused(const char *document, size_t len, const char *what, si
     ngr_status st = read_into(&c, document, len);
     ngr_buf_fini(&c.out);
     if (st != NGR_E_CORRUPT || strcmp(error.what, what) != 0 || error.offset != offset)
-        printf("  of %s: %s, \"%s\" at %zu\n", document, ngr_status_name(st), error.what,
-               error.offset);
+        printf("  of %s: %s, \"%s\" at %zu\n", document, ngr_status_name(st), error.what, error.offset);
     CHECK_INT(st, NGR_E_CORRUPT);
     CHECK_TEXT(error.what, what);
     CHECK_INT(error.offset, offset);
@@ -235,9 +234,8 @@ TEST(escapes_and_utf8_give_the_same_text)
 {
     CHECK_TEXT(copied("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u001F\\u007f\"", NULL),
                "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\"");
-    CHECK_TEXT(
-        copied("\"\\u00e9\\u20AC\\ud83d\\ude00 \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", NULL),
-        "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+    CHECK_TEXT(copied("\"\\u00e9\\u20AC\\ud83d\\ude00 \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", NULL),
+               "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
     CHECK_TEXT(copied("\"\\ud83d\\ud83d\\ude00\\ude00x\\udc00\"", NULL),
                "\"\\ud83d\xf0\x9f\x98\x80\\ude00x\\udc00\"");
 }
@@ -269,9 +267,8 @@ TEST(text_comes_in_the_narrowest_unit)
 
 TEST(a_character_of_any_width_may_stand_anywhere)
 {
-    static const char *const forms[] = {"\\n",           "\xc3\xa9", "\\u00e9",
-                                        "\xe2\x82\xac",  "\\u20ac",  "\xf0\x9f\x98\x80",
-                                        "\\ud83d\\ude00"};
+    static const char *const forms[] = {"\\n",     "\xc3\xa9",         "\\u00e9",       "\xe2\x82\xac",
+                                        "\\u20ac", "\xf0\x9f\x98\x80", "\\ud83d\\ude00"};
     static const char *const written[] = {
         "\\n",          "\xc3\xa9",         "\xc3\xa9",        "\xe2\x82\xac",
         "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"};
@@ -281,12 +278,12 @@ TEST(a_character_of_any_width_may_stand_anywhere)
             for (int before = 0; before < 36; before++)
                 for (int between = 0; between < 20; between += 3) {
                     snprintf(document, sizeof document, "\"%.*s%s%.*s%s%.*s\"", before,
-                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", forms[form],
-                             between, "01234567890123456789", forms[second], before,
+                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", forms[form], between,
+                             "01234567890123456789", forms[second], before,
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLM");
                     snprintf(want, sizeof want, "\"%.*s%s%.*s%s%.*s\"", before,
-                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", written[form],
-                             between, "01234567890123456789", written[second], before,
+                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", written[form], between,
+                             "01234567890123456789", written[second], before,
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLM");
                     CHECK_TEXT(copied(document, NULL), want);
                 }
@@ -296,8 +293,7 @@ TEST(a_skipped_value_is_checked_but_not_reported)
 {
     CHECK_TEXT(copied("{\"no\":[1,{\"a\":\"\\u00e9\xc3\xa9\"},[[]]],\"yes\":1,\"no\":2}", "no"),
                "{\"yes\":1}");
-    CHECK_TEXT(copied("{\"yes\":{\"no\":\"x\",\"b\":[{\"no\":{}}]}}", "no"),
-               "{\"yes\":{\"b\":[{}]}}");
+    CHECK_TEXT(copied("{\"yes\":{\"no\":\"x\",\"b\":[{\"no\":{}}]}}", "no"), "{\"yes\":{\"b\":[{}]}}");
     static const char *const bad[] = {"{\"no\":\"\\x\"}", "{\"no\":\"\xff\"}", "{\"no\":\"\n\"}",
                                       "{\"no\":[1,]}",    "{\"no\":{\"a\":}}", "{\"no\":01}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -348,8 +344,8 @@ TEST(a_thousand_levels_pass_and_one_more_is_refused)
     memset(document + NGR_JSON_MAX_DEPTH + 1, ']', NGR_JSON_MAX_DEPTH + 1);
     CHECK_INT(read_into(&c, document + 1, 2 * NGR_JSON_MAX_DEPTH), NGR_OK);
     ngr_buf_fini(&c.out);
-    check_refused(document, sizeof document,
-                  "arrays and objects are nested deeper than 1,000 levels", NGR_JSON_MAX_DEPTH);
+    check_refused(document, sizeof document, "arrays and objects are nested deeper than 1,000 levels",
+                  NGR_JSON_MAX_DEPTH);
 }
 
 static const char sample[] = " {\"plain\": \"0123456789012345678901234567890123456789\", "
@@ -443,8 +439,7 @@ TEST(cjson_reads_what_we_wrote_as_we_read_it)
         "{\"\":{\"\":{\"\":[]}}}",
     };
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
-        cJSON *original = cJSON_Parse(documents[i]),
-              *copy = cJSON_Parse(copied(documents[i], NULL));
+        cJSON *original = cJSON_Parse(documents[i]), *copy = cJSON_Parse(copied(documents[i], NULL));
         CHECK(original && copy);
         CHECK(cJSON_Compare(original, copy, true));
         cJSON_Delete(original);
@@ -454,9 +449,8 @@ TEST(cjson_reads_what_we_wrote_as_we_read_it)
 
 TEST(cjson_refuses_what_we_refuse)
 {
-    static const char *const documents[] = {"[1,]",  "{\"a\":1,}", "{\"a\"}",   "[1 2]",
-                                            "\"abc", "nul",        "{1:2}",     "\"\\x\"",
-                                            "[",     "]",          "\"\\u12\"", ""};
+    static const char *const documents[] = {"[1,]",  "{\"a\":1,}", "{\"a\"}", "[1 2]", "\"abc",     "nul",
+                                            "{1:2}", "\"\\x\"",    "[",       "]",     "\"\\u12\"", ""};
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
         struct copy c = {0};
         CHECK(cJSON_ParseWithOpts(documents[i], NULL, true) == NULL);
