@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,11 @@ def one_round(i: int) -> None:
 
 
 def resident_bytes() -> int:
+    """What this process holds; 0 where that is unknown, or is no measure because a sanitizer keeps freed memory."""
     statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+    if not statm.exists() or "asan" in os.environ.get("LD_PRELOAD", ""):
+        return 0
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_a_hundred_thousand_rounds_leave_nothing_behind() -> None:
@@ -62,11 +67,8 @@ def test_a_hundred_thousand_rounds_leave_nothing_behind() -> None:
     for i in range(20000):
         one_round(i)
     gc.collect()
-    references, blocks, resident = (
-        [sys.getrefcount(x) for x in counted],
-        sys.getallocatedblocks(),
-        resident_bytes(),
-    )
+    references = [sys.getrefcount(x) for x in counted]
+    blocks, resident = sys.getallocatedblocks(), resident_bytes()
     for i in range(100000):
         one_round(i)
     gc.collect()
@@ -85,3 +87,42 @@ def test_a_large_string_leaves_no_scratch_memory_behind(document: bytes) -> None
     for _ in range(5):
         _native.loads(document)
     assert resident_bytes() - before < len(document)
+
+
+def refused(value: Any) -> None:
+    with contextlib.suppress(EncodeError):
+        _native.dumps(value, strict=True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: _native.loads(DOCUMENT),
+        lambda: _native.loads(DOCUMENT, ["content", "big"]),
+        lambda: _native.loads(
+            b'[1.5e300,123456789012345678901234567890,{"some new key \xc3\xa9":"\\u20ac"}]'
+        ),
+        lambda: _native.dumps(RECORD),
+        lambda: _native.dumps({2: [10**30], 0.5: {None: 7.25}, True: [[[[[[[[[[[["deep"]]]]]]]]]]]]}),
+        lambda: refused({"a": [1, {"b": object()}]}),
+        lambda: refused({"a": {1: 2, "1": 3}}),
+        lambda: refused({"a": {(1,): 2}}),
+    ],
+    ids=["loads", "fields", "numbers", "dumps", "keys", "strict", "clash", "bad key"],
+)
+def test_whichever_allocation_fails_the_error_is_memory_error(call: Callable[[], object]) -> None:
+    testcapi = pytest.importorskip("_testcapi", reason="this interpreter was built without its test modules")
+    expected = call()
+    failed = 0
+    for nth in range(200):
+        testcapi.set_nomemory(nth, nth + 1)
+        try:
+            got = call()
+        except MemoryError:
+            failed += 1
+            continue
+        finally:
+            testcapi.remove_mem_hooks()
+        assert got == expected
+    assert failed > 3
+    assert call() == expected

@@ -175,23 +175,3 @@ def test_the_callers_data_stays_as_it_was() -> None:
     before = repr(value)
     _native.dumps(value)
     assert repr(value) == before
-
-
-numpy = pytest.importorskip("numpy", reason="numpy is not installed for this interpreter")
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (numpy.int64(-3), b"-3"), (numpy.uint64(2**64 - 1), b"18446744073709551615"), (numpy.int8(1), b"1"),
-        (numpy.float64(0.1), b"0.1"), (numpy.float32(0.5), b"0.5"), (numpy.float16(1), b"1.0"),
-        (numpy.float64("nan"), b"NaN"), (numpy.float32("inf"), b"Infinity"), (numpy.bool_(True), b"true"),
-        (numpy.str_("x"), b'"x"'), (numpy.array([1.5]), b'"[1.5]"'), (numpy.array(7), b'"7"'),
-        (numpy.timedelta64(5, "ns"), b'"5 nanoseconds"'),
-        (numpy.datetime64("2024-01-02", "ns"), b'"2024-01-02T00:00:00.000000000"'),
-        (numpy.complex128(1j), b'"1j"'), (numpy.longdouble("1.5"), b'"1.5"'),
-    ],
-    ids=lambda v: str(type(v).__name__),
-)  # fmt: skip
-def test_numbers_of_numpy_stay_numbers_and_nothing_else_of_it_does(value: Any, written: bytes) -> None:
-    assert _native.dumps([value]) == b"[" + written + b"]"
