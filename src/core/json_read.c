@@ -360,7 +360,9 @@ static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
     const uint8_t *begin = rd->p + 1;
     size_t len = ngr__plain_length(begin, (size_t)(rd->end - begin));
     rd->p = begin + len;
-    if (!next_is(rd, '"'))
+    if (rd->p == rd->end)
+        return refuse_in_string(rd);
+    if (*rd->p != '"')
         return decode_string(rd, begin, text);
     *text = (struct ngr_json_text){.units = begin, .chars = len, .max_char = 0x7f};
     rd->p++;

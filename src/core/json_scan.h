@@ -159,14 +159,14 @@ typedef struct {
 
 static inline ngr__block ngr__block_ucs1(const uint8_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     memcpy(b.byte, p, NGR__BLOCK);
     return b;
 }
 
 static inline ngr__block ngr__block_ucs2(const uint16_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     for (size_t i = 0; i < NGR__BLOCK; i++)
         b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
     return b;
@@ -174,7 +174,7 @@ static inline ngr__block ngr__block_ucs2(const uint16_t *p)
 
 static inline ngr__block ngr__block_ucs4(const uint32_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     for (size_t i = 0; i < NGR__BLOCK; i++)
         b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
     return b;

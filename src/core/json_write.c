@@ -94,7 +94,7 @@ static ngr_status widen_window(struct window *win, size_t extra)
 
 /* How the ASCII characters that are not plain are spelled. Always eight bytes to copy; is_short()
  * tells how many count. */
-static const char escapes[0x60][8] = {
+static const char escapes[0x80][8] = {
     "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004",      "\\u0005",       "\\u0006",
     "\\u0007", "\\b",     "\\t",     "\\n",     "\\u000b",      "\\f",           "\\r",
     "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",      "\\u0013",       "\\u0014",

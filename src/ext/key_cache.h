@@ -11,8 +11,9 @@
 
 #include "json.h"
 
-#define KEY_CACHE_SLOTS   1024 /* a power of two */
-#define KEY_CACHE_LONGEST 64   /* bytes; longer keys are not kept */
+#define KEY_CACHE_BITS    10
+#define KEY_CACHE_SLOTS   (1 << KEY_CACHE_BITS)
+#define KEY_CACHE_LONGEST 64 /* characters; longer keys are not kept */
 
 struct key_cache {
     PyObject *slots[KEY_CACHE_SLOTS];
