@@ -213,16 +213,17 @@ static bool write_some(struct ngr_conn *c, size_t *budget)
     struct iovec iov[WRITE_PARTS];
     size_t total;
     int count = gather(c, iov, &total);
-    if (!count)
+    if (!count && !ngr_transport_has_unsent(&c->transport))
         return false;
     struct ngr_io io = ngr_transport_write(&c->transport, iov, count);
     c->traffic->writes++;
     if (io.what == NGR_IO_FAILED) {
-        break_later(c, NGR_E_LOST, "writing failed: %s", strerror(io.error));
+        break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
         return false;
     }
     advance(c, io.bytes);
-    c->is_writing_blocked = io.bytes < total || *budget <= io.bytes;
+    c->is_writing_blocked =
+        io.bytes < total || *budget <= io.bytes || ngr_transport_has_unsent(&c->transport);
     *budget -= io.bytes < *budget ? io.bytes : *budget;
     return !c->is_writing_blocked;
 }
@@ -237,12 +238,16 @@ static void flush(struct ngr_conn *c)
     watch(c);
 }
 
+static void on_readable(struct ngr_conn *c);
+
 static void on_flush(struct ngr_task *task)
 {
     struct ngr_conn *c = ngr_of(task, struct ngr_conn, flush);
     begin_callbacks(c);
     if (c->broken == NGR_OK && !c->is_writing_blocked)
         flush(c);
+    if (c->broken == NGR_OK && ngr_transport_has_buffered(&c->transport))
+        on_readable(c);
     end_callbacks(c);
 }
 
@@ -361,8 +366,11 @@ static void read_some(struct ngr_conn *c)
             return;
         if (io.what == NGR_IO_EOF)
             break_later(c, NGR_E_LOST, "the server closed the connection");
+        if (io.what == NGR_IO_FAILED && c->state == NGR_CONN_GREETING &&
+            !io.error) /* TLS 1.3 refuses us only now */
+            break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
         if (io.what == NGR_IO_FAILED)
-            break_later(c, NGR_E_LOST, "reading failed: %s", strerror(io.error));
+            break_later(c, NGR_E_LOST, "reading failed: %s", ngr_transport_error(&c->transport, io));
         if (io.what != NGR_IO_DONE)
             return;
         t->bytes_in += io.bytes;
@@ -372,6 +380,8 @@ static void read_some(struct ngr_conn *c)
         if (io.bytes < NGR_READ_BYTES)
             return;
     }
+    if (ngr_transport_has_buffered(&c->transport))
+        c->loop->defer(c->loop->self, &c->flush);
 }
 
 static void on_readable(struct ngr_conn *c)
@@ -383,6 +393,8 @@ static void on_readable(struct ngr_conn *c)
     c->traffic->is_reading = true;
     read_some(c);
     c->traffic->is_reading = false;
+    if (c->broken == NGR_OK && ngr_transport_has_unsent(&c->transport))
+        flush(c); /* TLS itself had something to answer */
     if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
         c->owner.progressed(c->owner.user, c);
 }
@@ -482,6 +494,49 @@ static void greet(struct ngr_conn *c)
     send_own(c, greeting_piece, greeting_answered);
 }
 
+/* --- TLS
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void secure(struct ngr_conn *c)
+{
+    struct ngr_io io = ngr_transport_secure(&c->transport);
+    if (io.what == NGR_IO_EOF)
+        break_later(c, NGR_E_CONNECT,
+                    "the server closed the connection during the TLS handshake: does it speak TLS?");
+    if (io.what == NGR_IO_FAILED)
+        break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
+    if (io.what == NGR_IO_DONE) {
+        greet(c);
+    } else if (io.what == NGR_IO_AGAIN) {
+        c->is_writing_blocked = ngr_transport_has_unsent(&c->transport);
+        watch(c);
+    }
+}
+
+static void start_tls(struct ngr_conn *c)
+{
+    struct ngr_traffic *t = c->traffic;
+    char why[sizeof c->why] = "no memory for TLS";
+    ngr_status st = t->tls ? NGR_OK : ngr_tls_context_new(c->settings, &t->tls, why, sizeof why);
+    struct ngr_tls *tls = st == NGR_OK ? ngr_tls_new(t->tls, c->settings->host) : NULL;
+    if (!tls) {
+        break_later(c, st == NGR_OK ? NGR_E_NOMEM : st, "%s", why);
+        return;
+    }
+    ngr_transport_use_tls(&c->transport, tls);
+    enter(c, NGR_CONN_SECURING);
+    secure(c);
+}
+
+/* The stream to the server stands. */
+static void start_talking(struct ngr_conn *c)
+{
+    if (c->settings->tls.is_on)
+        start_tls(c);
+    else
+        greet(c);
+}
+
 /* One failed address: its error is kept for the message, the next one is tried. */
 static void try_next_address(struct ngr_conn *c)
 {
@@ -492,7 +547,7 @@ static void try_next_address(struct ngr_conn *c)
         struct ngr_io io = ngr_transport_connect(&c->transport, &c->addresses[c->address_next++]);
         c->watch.fd = c->transport.fd;
         if (io.what == NGR_IO_DONE) {
-            greet(c);
+            start_talking(c);
             return;
         }
         if (io.what == NGR_IO_AGAIN) {
@@ -504,7 +559,7 @@ static void try_next_address(struct ngr_conn *c)
                 break_later(c, st, "the event loop does not watch the connection");
             return;
         }
-        snprintf(c->why, sizeof c->why, "%s", strerror(io.error));
+        snprintf(c->why, sizeof c->why, "%s", ngr_transport_error(&c->transport, io));
     }
     char reason[sizeof c->why];
     memcpy(reason, c->why, sizeof reason);
@@ -541,10 +596,10 @@ static void on_connected(struct ngr_conn *c)
     struct ngr_io io = ngr_transport_connected(&c->transport);
     if (io.what == NGR_IO_DONE) {
         start_timer(c, c->deadline - now(c));
-        greet(c);
+        start_talking(c);
         return;
     }
-    snprintf(c->why, sizeof c->why, "%s", strerror(io.error));
+    snprintf(c->why, sizeof c->why, "%s", ngr_transport_error(&c->transport, io));
     try_next_address(c);
 }
 
@@ -575,6 +630,10 @@ static void dispatch(struct ngr_conn *c, unsigned events)
 {
     if (c->state == NGR_CONN_CONNECTING) {
         on_connected(c);
+        return;
+    }
+    if (c->state == NGR_CONN_SECURING) {
+        secure(c);
         return;
     }
     if (events & NGR_WRITABLE) {

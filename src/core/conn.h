@@ -22,7 +22,8 @@
     X(NEW, "new", 0)                                                                                         \
     X(RESOLVING, "resolving", 1u << NGR_CONN_NEW)                                                            \
     X(CONNECTING, "connecting", 1u << NGR_CONN_NEW | 1u << NGR_CONN_RESOLVING)                               \
-    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING)                                                 \
+    X(SECURING, "negotiating TLS", 1u << NGR_CONN_CONNECTING)                                                \
+    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING | 1u << NGR_CONN_SECURING)                       \
     X(READY, "ready", 1u << NGR_CONN_GREETING)                                                               \
     X(CLOSED, "closed", ~(1u << NGR_CONN_CLOSED))
 
@@ -89,11 +90,12 @@ struct ngr_conn {
     char why[192];
 };
 
-/* Counters shared by all connections of a client. */
+/* What all connections of a client share. */
 struct ngr_traffic {
     unsigned long long bytes_in, bytes_out, replies, writes, reads;
     char *scratch; /* NGR_READ_BYTES, one for all: reading never nests */
     bool is_reading;
+    struct ngr_tls_context *tls; /* made by the first connection that needs it */
 };
 
 #define NGR_READ_BYTES (64 * 1024)

@@ -116,6 +116,9 @@ static int read_texts(struct ngr_settings *s, PyObject *options)
     if (get_text(options, "host", &s->host) < 0 || get_text(options, "path", &s->path) < 0 ||
         get_text(options, "username", &s->username) < 0 || get_text(options, "password", &s->password) < 0 ||
         get_text(options, "client_name", &s->client_name) < 0 ||
+        get_text(options, "ssl_ca_certs", &s->tls.ca_certs) < 0 ||
+        get_text(options, "ssl_certfile", &s->tls.certfile) < 0 ||
+        get_text(options, "ssl_keyfile", &s->tls.keyfile) < 0 ||
         get_text(options, "endpoint", &s->endpoint) < 0)
         return -1;
     if ((s->host || s->path) && s->endpoint)
@@ -135,6 +138,9 @@ static int read_settings(struct ngr_settings *s, PyObject *options)
         get_integer(options, "max_connections", &connections) < 0 ||
         get_integer(options, "retry_attempts", &retries) < 0 ||
         get_integer(options, "max_value_bytes", &value_bytes) < 0 ||
+        get_flag(options, "tls", &s->tls.is_on) < 0 ||
+        get_flag(options, "ssl_verify", &s->tls.verifies) < 0 ||
+        get_flag(options, "ssl_check_hostname", &s->tls.checks_host) < 0 ||
         get_number(options, "connection_timeout", &s->connect_timeout) < 0 ||
         get_number(options, "socket_timeout", &s->socket_timeout) < 0 ||
         get_number(options, "health_check_interval", &s->idle_check) < 0 ||
