@@ -14,8 +14,7 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
-/* Eight bytes at a time; the last eight may overlap the ones before. The best bits are the high
- * ones. */
+/* Eight bytes at a time; the last eight may overlap the ones before. The best bits are the high ones. */
 static size_t slot_of(const char *data, size_t len)
 {
     uint64_t hash = len, word = 0;

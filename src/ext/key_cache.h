@@ -1,8 +1,7 @@
-/* The keys of records repeat: `content`, `chunk_order_index`, `full_doc_id`. The cache answers the
- * Python string for the bytes of a key without building it again, its hash already computed. Its
- * size is fixed: a newcomer takes the place of the one before it. The strings are not interned for
- * the whole interpreter, because 3.12 and later never free an interned string, and keys may be as
- * many as the documents. */
+/* The keys of records repeat: `content`, `chunk_order_index`, `full_doc_id`. The cache answers the Python
+ * string for the bytes of a key without building it again, its hash already computed. Its size is fixed: a
+ * newcomer takes the place of the one before it. The strings are not interned for the whole interpreter,
+ * because CPython 3.12 never frees an interned string, and keys may be as many as the documents. */
 #ifndef NGR_EXT_KEY_CACHE_H
 #define NGR_EXT_KEY_CACHE_H
 

@@ -1,6 +1,6 @@
-/* The reader of core/json.h: what it reports, what it refuses and where, at every cut and with
- * failing memory. The sink of these tests writes the pieces down again through the writer, so that
- * a document compares with its copy. */
+/* The reader of core/json.h: what it reports, what it refuses and where, at every cut and with failing
+ * memory. The sink of these tests writes the pieces down again through the writer, so that a document
+ * compares with its copy. */
 #include "harness.h"
 
 #include <cjson/cJSON.h>
@@ -141,8 +141,7 @@ static const struct ngr_json_sink sink = {
 
 static struct ngr_json_error error;
 
-/* Reads the document from memory of exactly its size, so that a byte too far is seen by the
- * sanitizer. */
+/* Reads the document from memory of exactly its size, so that a byte too far is seen by the sanitizer. */
 static ngr_status read_into(struct copy *c, const char *document, size_t len)
 {
     struct ngr_json_reader reader;

@@ -55,7 +55,7 @@ def one_round(i: int) -> None:
 
 
 def resident_bytes() -> int:
-    """What this process holds; 0 where that is unknown, or is no measure because a sanitizer keeps freed memory."""
+    """What this process holds; 0 where that is unknown, or means nothing under a sanitizer."""
     statm = Path("/proc/self/statm")
     if not statm.exists() or "asan" in os.environ.get("LD_PRELOAD", ""):
         return 0
