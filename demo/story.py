@@ -101,7 +101,7 @@ class Story:
         screen = self._screen
         screen.fact("Question", outcome.question)
         screen.quote(outcome.text)
-        known = f"; {count(outcome.found, 'answer')} came from the store, as an earlier run left it"
+        known = f"; {count(outcome.found, 'answer')} came from the store, left there by an earlier run"
         found = known if outcome.found else ""
         screen.fact("LLM calls", f"{outcome.calls}{found}")
         screen.fact("Time", f"{outcome.seconds:.1f} s")
