@@ -321,6 +321,12 @@ def test_native_options_are_plain_values() -> None:
         "strict_json": False,
         "max_value_bytes": 512 * 2**20,
         "max_atomic_bytes": 64 * 2**20,
+        "tls": False,
+        "ssl_verify": True,
+        "ssl_check_hostname": True,
+        "ssl_ca_certs": None,
+        "ssl_certfile": None,
+        "ssl_keyfile": None,
     }
 
 
