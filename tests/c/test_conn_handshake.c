@@ -130,7 +130,7 @@ TEST(a_server_that_repeats_the_password_is_not_quoted)
             NGR_E_AUTH, "refused AUTH (ERR)");
     refused("-LOADING Redis is loading, SECRETWORD\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
             NGR_E_LOADING, "loading");
-    refused("-SECRETWORD is wrong\r\n+OK\r\n+OK\r\n+PONG\r\n", NGR_E_AUTH, "refused AUTH");
+    refused("-ERR max number of clients reached, SECRETWORD\r\n", NGR_E_MAXCLIENTS, "client slot");
 }
 
 TEST(a_refused_database_is_told)
@@ -156,7 +156,24 @@ TEST(a_greeting_answered_with_another_type_is_a_protocol_error)
     for (int i = 0; i < 4; i++)
         refused(answers[i], NGR_E_PROTOCOL, "check that redis_url names a Redis");
     refused("HTTP/1.1 400 Bad Request\r\n\r\n", NGR_E_PROTOCOL, "not a Redis reply");
-    refused("+OK\r\n+OK\r\n+OK\r\n+PONG\r\n+SURPLUS\r\n", NGR_E_PROTOCOL, "nobody asked for");
+}
+
+TEST(a_surplus_answer_to_the_greeting_ends_the_connection_before_anything_is_asked)
+{
+    struct scene s;
+    struct outcome o = {0};
+    prepare_all(&s);
+    s.settings.retries = 1;
+    greeting(&s, &o);
+    scene_answer(&s, 0, "+OK\r\n+OK\r\n+OK\r\n+PONG\r\n+SURPLUS\r\n");
+    CHECK_TEXT(peer_take(&s.peer, 0), "");
+    CHECK(peer_is_dropped(&s.peer, 0));
+    CHECK_INT(o.ended, 0);
+    CHECK_INT(peer_accept(&s.peer), 2);
+    peer_take(&s.peer, 1);
+    scene_answer(&s, 1, "+OK\r\n+OK\r\n+OK\r\n+PONG\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 1), "GET p:a");
+    scene_close(&s);
 }
 
 /* A server without a free slot answers once, whatever it was asked, and closes. */
@@ -171,7 +188,7 @@ TEST(the_last_words_of_a_full_server_are_heard)
     fake_loop_settle(&s.loop);
     CHECK_INT(o.ended, 1);
     CHECK_TEXT(ngr_status_name(o.st), "NGR_E_MAXCLIENTS");
-    CHECK(strstr(o.message, "max number of clients"));
+    CHECK(strstr(o.message, "no free client slot"));
     scene_close(&s);
 }
 
@@ -324,6 +341,7 @@ int main(void)
     RUN(a_ping_that_is_refused_for_other_reasons_discards_the_connection);
     RUN(the_first_refusal_is_the_one_that_is_told);
     RUN(a_greeting_answered_with_another_type_is_a_protocol_error);
+    RUN(a_surplus_answer_to_the_greeting_ends_the_connection_before_anything_is_asked);
     RUN(the_last_words_of_a_full_server_are_heard);
     RUN(a_refusal_is_told_before_the_rest_of_the_greeting_is_answered);
     RUN(an_error_reply_to_setname_is_ignored);
