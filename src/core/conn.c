@@ -404,43 +404,38 @@ static void on_readable(struct ngr_conn *c)
 
 enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 
-/* What went wrong in the handshake. AUTH's own error text stays out: a server that does not know the command
- * repeats its arguments, the password among them. */
-static void note_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
+/* A refusal ends the connection at once: a server that has no room for it answers one command of the four and
+ * closes. AUTH's own error text stays out: a server that does not know the command repeats its arguments, the
+ * password among them. */
+static void take_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
 {
     ngr_status st = ngr_answer_status(r->data, r->len);
-    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM) || c->own_status != NGR_OK)
+    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM))
         return;
-    int shown = (int)(r->len < 120 ? r->len : 120);
-    if (step == STEP_AUTH && st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS) {
-        int word = 0;
-        while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
-            word++;
-        c->own_status = NGR_E_AUTH;
-        snprintf(c->why, sizeof c->why, "the server refused AUTH (%.*s)", word, r->data);
+    int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
+    if (step != STEP_AUTH) {
+        break_later(c, st, "%.*s", shown, r->data);
         return;
     }
-    c->own_status = st;
-    snprintf(c->why, sizeof c->why, "%.*s", shown, r->data);
+    while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
+        word++;
+    bool is_about_auth = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
+    break_later(c, is_about_auth ? NGR_E_AUTH : st, "the server refused AUTH (%.*s)", word, r->data);
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)
 {
     struct ngr_conn *c = ngr_of(r, struct ngr_conn, own);
     if (reply->type == NGR_REPLY_ERROR)
-        note_refusal(c, c->own_steps[r->seen], reply);
+        take_refusal(c, c->own_steps[r->seen], reply);
     else if (reply->type != NGR_REPLY_STATUS)
         return NGR_E_PROTOCOL;
-    return NGR_OK;
+    return c->broken;
 }
 
 static void greeting_answered(struct ngr_req *r)
 {
     struct ngr_conn *c = ngr_of(r, struct ngr_conn, own);
-    if (c->own_status != NGR_OK) {
-        c->broken = c->own_status; /* why is written already; end_callbacks() finishes it */
-        return;
-    }
     enter(c, NGR_CONN_READY);
     c->was_ready = true;
     forget_greeting(c);

@@ -81,7 +81,6 @@ struct ngr_conn {
     struct ngr_req own;      /* the handshake, later PING: requests of the connection itself */
     struct ngr_buf own_bytes;
     unsigned char own_steps[4]; /* which command of `own` is which */
-    ngr_status own_status;
     size_t last_batch; /* requests sent by the last flush */
     unsigned busy;     /* depth of calls out of the parser: nothing may be freed meanwhile */
     bool is_released;
