@@ -36,7 +36,7 @@ class Store:
     has_answered: bool
     """Whether the server has ever answered a call of this store."""
     is_connected: bool
-    """Whether a connection is open on the event loop used last."""
+    """Whether a connection is open on the running event loop."""
 
     def __new__(cls, namespace: str, prefix: str, key: Hashable, options: dict[str, Any]) -> Store:
         """`prefix` starts every key; stores with equal `key` share connections; `options` as config.py makes them."""

@@ -159,7 +159,10 @@ class RedisKVStorage(_Detached):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends this storage's calls with ClosedError and closes connections that no other storage uses."""
+        """Ends this storage's calls with ClosedError and closes connections that no other storage uses.
+
+        Both on the running event loop; calls on other loops go on there.
+        """
         self._store.close()
 
     async def ping(self) -> bool:

@@ -240,6 +240,13 @@ static void flush(struct ngr_conn *c)
 
 static void on_readable(struct ngr_conn *c);
 
+static void tell_progress(struct ngr_conn *c)
+{
+    if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
+        c->owner.progressed(c->owner.user, c);
+}
+
+/* What was to be flushed may have been taken back meanwhile: then no answer will tell that there is room. */
 static void on_flush(struct ngr_task *task)
 {
     struct ngr_conn *c = ngr_of(task, struct ngr_conn, flush);
@@ -248,6 +255,7 @@ static void on_flush(struct ngr_task *task)
         flush(c);
     if (c->broken == NGR_OK && ngr_transport_has_buffered(&c->transport))
         on_readable(c);
+    tell_progress(c);
     end_callbacks(c);
 }
 
@@ -395,8 +403,7 @@ static void on_readable(struct ngr_conn *c)
     c->traffic->is_reading = false;
     if (c->broken == NGR_OK && ngr_transport_has_unsent(&c->transport))
         flush(c); /* TLS itself had something to answer */
-    if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
-        c->owner.progressed(c->owner.user, c);
+    tell_progress(c);
 }
 
 /* --- connecting -------------------------------------------------------------------------------------------
@@ -634,6 +641,7 @@ static void dispatch(struct ngr_conn *c, unsigned events)
     if (events & NGR_WRITABLE) {
         c->last_progress = now(c); /* the peer took what had been written before */
         flush(c);
+        tell_progress(c);
     }
     if (events & NGR_READABLE)
         on_readable(c);

@@ -7,22 +7,36 @@
 /* --- the connections of the running loop
  * -------------------------------------------------------------------- */
 
-/* Lets go of sets that can never be used again. */
-static void drop_stale(struct store *store)
+/* Takes a set off the list; false when it is no longer there. */
+static bool remove_set(struct store *store, struct conn_set *set)
 {
-    for (Py_ssize_t i = PyList_GET_SIZE(store->sets) - 1; i >= 0; i--) {
-        struct conn_set *set = (struct conn_set *)PyList_GET_ITEM(store->sets, i);
-        if (!conn_set_is_stale(set))
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(store->sets); i++) {
+        if (PyList_GET_ITEM(store->sets, i) != (PyObject *)set)
             continue;
-        Py_INCREF(set);
         if (store->current == set)
             store->current = NULL;
-        conn_set_abandon(set);
-        conn_set_detach(set, false);
         if (PyList_SetSlice(store->sets, i, i + 1, NULL) < 0)
             PyErr_Clear();
-        Py_DECREF(set);
+        return true;
     }
+    return false;
+}
+
+/* Lets go of sets that can never be used again. Asking a loop whether it is closed runs Python code, and with it
+ * perhaps another thread that changes the list: so this walks over a copy. */
+static void drop_stale(struct store *store)
+{
+    PyObject *sets = PyList_GetSlice(store->sets, 0, PyList_GET_SIZE(store->sets));
+    for (Py_ssize_t i = 0; sets && i < PyList_GET_SIZE(sets); i++) {
+        struct conn_set *set = (struct conn_set *)PyList_GET_ITEM(sets, i);
+        if (!conn_set_is_stale(set) || !remove_set(store, set))
+            continue;
+        conn_set_abandon(set);
+        conn_set_detach(set, false);
+    }
+    if (!sets)
+        PyErr_Clear();
+    Py_XDECREF(sets);
 }
 
 static struct conn_set *find_set(struct store *store, PyObject *loop)
@@ -264,50 +278,55 @@ static PyObject *method_execute(PyObject *self, PyObject *args, PyObject *kwargs
     return op_execute(store_of(self), words, is_repeatable);
 }
 
+/* The connections of the loop used last, a new reference; NULL when there are none that could be used. The caller
+ * holds them because another thread may let go of them at any call of Python code. */
+static struct conn_set *live_connections(struct store *store)
+{
+    struct conn_set *set = store->current;
+    if (!set)
+        return NULL;
+    Py_INCREF(set);
+    if (conn_set_is_stale(set))
+        Py_CLEAR(set);
+    return set;
+}
+
 static PyObject *method_stats(PyObject *self, PyObject *unused)
 {
     struct store *store = store_of(self);
     const struct store_counters *n = &store->counters;
+    struct conn_set *set = live_connections(store);
+    char *core = set ? ngr_client_stats(set->client) : NULL;
     (void)unused;
-    char *core = NULL;
-    if (store->current && !conn_set_is_stale(store->current)) {
-        core = ngr_client_stats(store->current->client);
-        if (!core)
-            return PyErr_NoMemory();
-    }
-    PyObject *stats = Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses, "writes", n->writes,
-                                    "corrupt", n->corrupt, "core", core);
+    PyObject *stats = set && !core
+                          ? PyErr_NoMemory()
+                          : Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses, "writes",
+                                          n->writes, "corrupt", n->corrupt, "core", core);
     ngr_release(core);
+    Py_XDECREF(set);
     return stats;
 }
 
-/* Ends the calls of this storage on the running loop. Those of other loops, in other threads, are not ours to
- * touch: their connections end them. */
-static void close_ops(struct store *store)
+/* Ends the calls of this storage that wait on one set of connections. Those of other loops, in other threads, are
+ * not ours to touch: their connections end them. They are gathered first, because ending one runs the event
+ * loop's code, and other threads with it, which may end any other. */
+static void close_ops(struct store *store, const struct conn_set *set)
 {
-    for (struct ngr_node *n = store->ops.head.next, *next; n != &store->ops.head; n = next) {
-        struct op *op = ngr_of(n, struct op, node);
+    struct ngr_list own;
+    struct ngr_node *n, *next;
+    ngr_list_init(&own);
+    for (n = store->ops.head.next; n != &store->ops.head; n = next) {
         next = n->next;
-        if (op->set == store->current)
-            op_close(op);
+        if (ngr_of(n, struct op, node)->set != set)
+            continue;
+        ngr_node_unlink(n);
+        ngr_list_push(&own, n);
     }
+    while ((n = ngr_list_first(&own)))
+        op_close(ngr_of(n, struct op, node));
 }
 
-/* Ends the calls of this storage, then leaves the connections to the others. */
-static void let_go(struct store *store, bool may_close)
-{
-    if (may_close)
-        close_ops(store);
-    PyObject *sets = store->sets;
-    store->sets = PyList_New(0);
-    for (Py_ssize_t i = 0; sets && i < PyList_GET_SIZE(sets); i++) {
-        struct conn_set *set = (struct conn_set *)PyList_GET_ITEM(sets, i);
-        conn_set_detach(set, may_close && set == store->current);
-    }
-    store->current = NULL;
-    Py_XDECREF(sets);
-}
-
+/* Ends what this storage does on the running loop. What it does on others goes on there. */
 static PyObject *method_close(PyObject *self, PyObject *unused)
 {
     struct store *store = store_of(self);
@@ -316,11 +335,15 @@ static PyObject *method_close(PyObject *self, PyObject *unused)
     if (!loop)
         return NULL;
     drop_stale(store);
-    store->current = loop == Py_None ? NULL : find_set(store, loop);
-    let_go(store, true);
+    struct conn_set *own = loop == Py_None ? NULL : find_set(store, loop);
     Py_DECREF(loop);
-    if (!store->sets)
-        return NULL;
+    if (own) {
+        Py_INCREF(own);
+        remove_set(store, own);
+        close_ops(store, own);
+        conn_set_detach(own, true);
+        Py_DECREF(own);
+    }
     Py_RETURN_NONE;
 }
 
@@ -336,6 +359,14 @@ static int store_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* The connections close themselves at their next idle check when nobody else has them. */
+static void leave_connections(struct store *store)
+{
+    for (Py_ssize_t i = 0; store->sets && i < PyList_GET_SIZE(store->sets); i++)
+        conn_set_detach((struct conn_set *)PyList_GET_ITEM(store->sets, i), false);
+    Py_CLEAR(store->sets);
+}
+
 static void store_dealloc(PyObject *self)
 {
     struct store *store = store_of(self);
@@ -344,10 +375,8 @@ static void store_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     PyErr_Fetch(&error_type, &value, &trace);
     PyObject_ClearWeakRefs(self);
-    if (store->sets)
-        let_go(store, false);
+    leave_connections(store);
     ngr_settings_fini(&store->settings);
-    Py_CLEAR(store->sets);
     Py_CLEAR(store->namespace_name);
     Py_CLEAR(store->prefix_text);
     Py_CLEAR(store->settings_key);
@@ -374,14 +403,18 @@ static PyMethodDef store_methods[] = {
 
 static PyObject *get_is_connected(PyObject *self, void *unused)
 {
-    const struct conn_set *set = store_of(self)->current;
+    struct store *store = store_of(self);
+    PyObject *loop = PyObject_CallNoArgs(store->state->names.get_running_loop);
     (void)unused;
-    return PyBool_FromLong(set && !conn_set_is_stale(set) && ngr_client_is_connected(set->client));
+    if (!loop)
+        return NULL;
+    const struct conn_set *set = loop == Py_None ? NULL : find_set(store, loop);
+    Py_DECREF(loop);
+    return PyBool_FromLong(set && ngr_client_is_connected(set->client));
 }
 
 static PyGetSetDef store_properties[] = {
-    {"is_connected", get_is_connected, NULL, "Whether a connection is open on the event loop used last.",
-     NULL},
+    {"is_connected", get_is_connected, NULL, "Whether a connection is open on the running event loop.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
