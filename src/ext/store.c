@@ -22,8 +22,8 @@ static bool remove_set(struct store *store, struct conn_set *set)
     return false;
 }
 
-/* Lets go of sets that can never be used again. Asking a loop whether it is closed runs Python code, and with it
- * perhaps another thread that changes the list: so this walks over a copy. */
+/* Lets go of sets that can never be used again. Asking a loop whether it is closed runs Python code, and with
+ * it perhaps another thread that changes the list: so this walks over a copy. */
 static void drop_stale(struct store *store)
 {
     PyObject *sets = PyList_GetSlice(store->sets, 0, PyList_GET_SIZE(store->sets));
@@ -278,8 +278,8 @@ static PyObject *method_execute(PyObject *self, PyObject *args, PyObject *kwargs
     return op_execute(store_of(self), words, is_repeatable);
 }
 
-/* The connections of the loop used last, a new reference; NULL when there are none that could be used. The caller
- * holds them because another thread may let go of them at any call of Python code. */
+/* The connections of the loop used last, a new reference; NULL when there are none that could be used. The
+ * caller holds them because another thread may let go of them at any call of Python code. */
 static struct conn_set *live_connections(struct store *store)
 {
     struct conn_set *set = store->current;
@@ -298,18 +298,17 @@ static PyObject *method_stats(PyObject *self, PyObject *unused)
     struct conn_set *set = live_connections(store);
     char *core = set ? ngr_client_stats(set->client) : NULL;
     (void)unused;
-    PyObject *stats = set && !core
-                          ? PyErr_NoMemory()
-                          : Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses, "writes",
-                                          n->writes, "corrupt", n->corrupt, "core", core);
+    PyObject *stats = set && !core ? PyErr_NoMemory()
+                                   : Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses,
+                                                   "writes", n->writes, "corrupt", n->corrupt, "core", core);
     ngr_release(core);
     Py_XDECREF(set);
     return stats;
 }
 
-/* Ends the calls of this storage that wait on one set of connections. Those of other loops, in other threads, are
- * not ours to touch: their connections end them. They are gathered first, because ending one runs the event
- * loop's code, and other threads with it, which may end any other. */
+/* Ends the calls of this storage that wait on one set of connections. Those of other loops, in other threads,
+ * are not ours to touch: their connections end them. They are gathered first, because ending one runs the
+ * event loop's code, and other threads with it, which may end any other. */
 static void close_ops(struct store *store, const struct conn_set *set)
 {
     struct ngr_list own;
@@ -344,7 +343,7 @@ static PyObject *method_close(PyObject *self, PyObject *unused)
         conn_set_detach(own, true);
         Py_DECREF(own);
     }
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 /* --- the type

@@ -169,11 +169,13 @@ static void put(char *to, size_t room, size_t *at, const char *data, size_t len)
 
 static void put_word(char *to, size_t room, size_t *at, struct ngr_span word)
 {
-    char size[40];
+    char size[40] = "";
     if (word.len <= 100)
         put(to, room, at, word.data, word.len);
-    else
-        put(to, room, at, size, (size_t)snprintf(size, sizeof size, "<%zu bytes>", word.len));
+    else {
+        int len = snprintf(size, sizeof size, "<%zu bytes>", word.len);
+        put(to, room, at, size, (size_t)len);
+    }
 }
 
 const char *peer_asked(struct peer *p, size_t n)
