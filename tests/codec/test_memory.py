@@ -80,15 +80,12 @@ def test_a_hundred_thousand_rounds_leave_nothing_behind() -> None:
     assert resident_bytes() - resident < 1024 * 1024
 
 
-@pytest.mark.parametrize(
-    "document", [b'"' + b"x\\n" * 2_000_000 + b'"', b'"' + "é€😀".encode() * 500_000 + b'"']
-)
-def test_a_large_string_leaves_no_scratch_memory_behind(document: bytes) -> None:
-    _native.loads(document)
+@pytest.mark.parametrize("piece", ["x\\n", "é€😀"])
+def test_a_large_string_leaves_no_scratch_memory_behind(piece: str) -> None:
+    document = b'"' + piece.encode() * (40_000_000 // len(piece.encode())) + b'"'
     before = resident_bytes()
-    for _ in range(5):
-        _native.loads(document)
-    assert resident_bytes() - before < len(document)
+    _native.loads(document)
+    assert resident_bytes() - before < 10_000_000
 
 
 def refused(value: Any) -> None:
