@@ -675,17 +675,17 @@ static void on_connect_timer(struct ngr_conn *c)
 {
     bool is_last = now(c) >= c->deadline;
     bool is_next = c->state == NGR_CONN_CONNECTING && now(c) >= c->attempt_end;
-    if ((is_last || is_next) && was_held_up(c)) {
-        is_last = is_next = false;
-    } else if (is_last) {
-        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
-                    c->settings->connect_timeout, ngr_conn_state_text(c->state));
-    } else if (is_next) {
+    if ((is_last || is_next) && !was_held_up(c)) {
+        if (is_last) {
+            break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
+                        c->settings->connect_timeout, ngr_conn_state_text(c->state));
+            return;
+        }
         snprintf(c->why, sizeof c->why, "no answer from the last address");
         try_next_address(c);
     }
-    if (!is_last && !is_next && c->broken == NGR_OK && c->state != NGR_CONN_READY)
-        start_timer(c, c->deadline - now(c));
+    if (c->broken == NGR_OK && c->state != NGR_CONN_READY)
+        start_timer(c, (c->state == NGR_CONN_CONNECTING ? c->attempt_end : c->deadline) - now(c));
 }
 
 static void on_timer(struct ngr_timer *timer)
