@@ -102,8 +102,11 @@ static void begin_callbacks(struct ngr_conn *c)
 
 static void end_callbacks(struct ngr_conn *c)
 {
-    if (c->busy == 1)
+    if (c->busy == 1) {
+        if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
+            c->owner.progressed(c->owner.user, c);
         finish_if_broken(c);
+    }
     if (--c->busy == 0 && c->is_released)
         ngr_conn_release(c);
 }
@@ -395,8 +398,6 @@ static void on_readable(struct ngr_conn *c)
     c->traffic->is_reading = false;
     if (c->broken == NGR_OK && ngr_transport_has_unsent(&c->transport))
         flush(c); /* TLS itself had something to answer */
-    if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
-        c->owner.progressed(c->owner.user, c);
 }
 
 /* --- connecting -------------------------------------------------------------------------------------------
