@@ -55,8 +55,8 @@ static int harness_passed, harness_failed;
         }                                                                                                    \
     } while (0)
 
-/* Ends main(): prints the totals, answers the exit code. A failed test leaves things behind by nature: the leak
- * checker has no say then. */
+/* Ends main(): prints the totals, answers the exit code. A failed test leaves things behind by nature: the
+ * leak checker has no say then. */
 static inline int harness_result(void)
 {
     printf("%d passed, %d failed\n", harness_passed, harness_failed);

@@ -56,7 +56,8 @@ TEST(an_error_cut_short_is_not_read_beyond_its_end)
 
 enum { NEVER, IF_SAFE, ALWAYS };
 
-/* What is retried: ALWAYS, IF_SAFE (repeatable, or proven unsent), NEVER. Statuses that are not here: NEVER. */
+/* What is retried: ALWAYS, IF_SAFE (repeatable, or proven unsent), NEVER. Statuses that are not here: NEVER.
+ */
 static int expected(ngr_status st)
 {
     switch (st) {

@@ -17,8 +17,12 @@ TEST(headers_hold_every_size)
     static const struct {
         size_t number;
         const char *header;
-    } rows[] = {{0, "$0\r\n"},       {9, "$9\r\n"},     {10, "$10\r\n"},
-                {99, "$99\r\n"},     {100, "$100\r\n"}, {4294967296, "$4294967296\r\n"},
+    } rows[] = {{0, "$0\r\n"},
+                {9, "$9\r\n"},
+                {10, "$10\r\n"},
+                {99, "$99\r\n"},
+                {100, "$100\r\n"},
+                {4294967296, "$4294967296\r\n"},
                 {SIZE_MAX, "$18446744073709551615\r\n"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char header[NGR_CMD_HEADER_MAX + 1];

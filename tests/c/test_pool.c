@@ -1,5 +1,5 @@
-/* The pool on its own: who gets which connection, who waits, who is handed back. Its owner is this file: a job
- * notes in a common transcript what becomes of it, "+3" answered, "-3 NGR_E_LOST sent" handed back. */
+/* The pool on its own: who gets which connection, who waits, who is handed back. Its owner is this file: a
+ * job notes in a common transcript what becomes of it, "+3" answered, "-3 NGR_E_LOST sent" handed back. */
 #include "harness.h"
 
 #include "fake_loop.h"

@@ -1,6 +1,6 @@
-/* The reply parser: every kind of reply however it is cut, and everything a hostile or broken server may send.
- * The transcript of a stream is one word per element: "0$abc" is a bulk at depth 0, "1:7" an integer inside an
- * array, "." the end of a whole reply. */
+/* The reply parser: every kind of reply however it is cut, and everything a hostile or broken server may
+ * send. The transcript of a stream is one word per element: "0$abc" is a bulk at depth 0, "1:7" an integer
+ * inside an array, "." the end of a whole reply. */
 #include "harness.h"
 
 #include <stdarg.h>
