@@ -81,8 +81,8 @@ struct ngr_conn {
     struct ngr_req own;      /* the handshake, later PING: requests of the connection itself */
     struct ngr_buf own_bytes;
     unsigned char own_steps[4]; /* which command of `own` is which */
-    size_t last_batch; /* requests sent by the last flush */
-    unsigned busy;     /* depth of calls out of the parser: nothing may be freed meanwhile */
+    size_t last_batch;          /* requests sent by the last flush */
+    unsigned busy;              /* depth of calls out of the parser: nothing may be freed meanwhile */
     bool is_released;
     bool is_writing_blocked;
     ngr_status broken; /* a failure noticed where no callback may be made */

@@ -35,7 +35,8 @@ struct ngr_reply {
  */
 #define NGR_REPLY_MAX_ELEMENTS (16u * 1024 * 1024)
 
-/* Arrays may be nested this deep; SCAN's answer is two deep. hiredis 0.14 stops here too, later ones do not. */
+/* Arrays may be nested this deep; SCAN's answer is two deep. hiredis 0.14 stops here too, later ones do not.
+ */
 #define NGR_REPLY_MAX_DEPTH 8
 
 /* A line (status, error, header) may not be longer than this. */
