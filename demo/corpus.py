@@ -66,6 +66,7 @@ MARKUP = [  # (what is no prose, what stays of it); applied in this order
     (r"(?s)<!--.*?-->", ""),
     (r"(?ms)^(```|~~~).*?^\1", ""),  # fenced code
     (r"(?m)^.*::[ \t]*\n(?:[ \t]*\n|[ \t]+\S.*\n?)+", "\n"),  # the block that `::` announces, and directives
+    (r'(?m)^.+\n([-=~^"#*+])\1{3,}[ \t]*$', ""),  # underlined titles
     (r"(?m)^\.\. .*\n(?:[ \t]+\S.*\n)*", "\n"),  # directives and targets without a block
     (r"(?s)<(table|details|picture)\b.*?</\1>", ""),
     (r"!\[[^\]]*\](\([^)]*\)|\[[^\]]*\])", ""),  # images
@@ -83,7 +84,9 @@ MARKUP = [  # (what is no prose, what stays of it); applied in this order
     (r"(?m)^[ \t]*>[ >]*", ""),  # quotations
     (r"[\u2190-\u2bff\ufe0f\U0001f000-\U0001ffff]", ""),  # pictures
 ]
-NO_PROSE = re.compile(r"^\s*(#|>>>|\$|\||\+[-=]|\[[^\]]+\]:|[-=~^*_#\"']{3,}\s*$)")
+NO_PROSE = re.compile(
+    r"^\s*(#|from \w+ import |import \w+\b|>>>|\$|\||\+[-=]|\[[^\]]+\]:|[-=~^*_#\"']{3,}\s*$)"
+)
 BULLET = re.compile(r"^\s*([-*+•]|\d+\.)\s+")
 
 
@@ -106,6 +109,7 @@ def join_lines(block: str) -> str:
             items.append(BULLET.sub("", line).strip())
         else:
             items[-1] += " " + line.strip()
+    items = [" ".join(item.split()) for item in items]
     return " ".join(item if item[-1] in ".!?" else item + "." for item in items if is_prose(item))
 
 

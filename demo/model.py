@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
+from nano_graphrag.prompt import GRAPH_FIELD_SEP
 
 from .templates import CONSTANTS, Template
 from .text import best_sentences, names, sentences, words
@@ -114,8 +115,10 @@ def read_table(text: str, title: str) -> list[list[str]]:
     return [row for row in cells if len(row) == 5]
 
 
-def unjoin(descriptions: str) -> str:
-    return descriptions.replace("<SEP>", "\n")
+def unjoin(text: str) -> str:
+    """One line for each of the descriptions that nano-graphrag has joined, without quotation marks."""
+    lines = text.replace(GRAPH_FIELD_SEP, "\n").splitlines()
+    return "\n".join(line.strip().strip('"') for line in lines)
 
 
 def key_points(question: str, context_data: str) -> str:
@@ -134,8 +137,7 @@ def merge_points(response_type: str, report_data: str) -> str:
 
 
 def reply_from_tables(question: str, response_type: str, context_data: str) -> str:
-    sources = context_data.partition("-----Sources-----")[2] or context_data
-    return reply(question, sources)
+    return reply(question, context_data)
 
 
 def reply_from_text(question: str, response_type: str, content_data: str) -> str:
@@ -146,10 +148,10 @@ def reply(question: str, text: str) -> str:
     return bullets([sentence for _, sentence in best_sentences(question, flatten(text), 5)])
 
 
-def flatten(table: str) -> str:
-    """The texts of a table, some with several lines, without row numbers, quotation marks and headings."""
-    text = re.sub(r'^\d+,\t"|",\t[\d.]+(?:,\t[\d.]+)?$|"$|^#+ .*$', "\n", table, flags=re.MULTILINE)
-    return unjoin(text)
+def flatten(tables: str) -> str:
+    """The texts of nano-graphrag's tables, cell by cell, without headings and quotation marks."""
+    lines = unjoin(tables.replace(",\t", "\n")).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("#", "-----", "```")))
 
 
 def bullets(lines: list[str]) -> str:

@@ -108,7 +108,10 @@ def is_name(name: str, sentence: str) -> bool:
 
 
 def best_sentences(question: str, text: str, count: int) -> list[tuple[float, str]]:
-    """The sentences of `text` that share the rarest words with the question, with a score from 0 to 1."""
+    """The sentences of `text` that share the rarest words with the question, with a score from 0 to 1.
+
+    At most `count`, the best first, no two that say nearly the same, none with less than half the best score.
+    """
     candidates = [(sentence, set(words(sentence))) for sentence in sentences(text)]
     candidates = [(sentence, its) for sentence, its in candidates if 5 <= len(sentence.split()) <= 60]
     asked = set(words(question))
@@ -122,7 +125,7 @@ def best_sentences(question: str, text: str, count: int) -> list[tuple[float, st
     ranked = sorted((-score(its), sentence, its) for sentence, its in candidates)
     chosen: list[tuple[float, str, set[str]]] = []
     for negative, sentence, its in ranked:
-        if negative == 0 or len(chosen) == count:
+        if negative > 0.5 * ranked[0][0] or negative == 0 or len(chosen) == count:
             break
         if all(len(its & other) < 0.6 * min(len(its), len(other)) for _, _, other in chosen):
             chosen.append((-negative, sentence, its))

@@ -163,6 +163,12 @@ class Settings:
             "strict_json": self.strict_json,
             "max_value_bytes": self.max_value_bytes,
             "max_atomic_bytes": self.max_atomic_bytes,
+            "tls": self.tls,
+            "ssl_verify": self.ssl_cert_reqs != "none",
+            "ssl_check_hostname": self.ssl_check_hostname,
+            "ssl_ca_certs": self.ssl_ca_certs,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
         }
 
     def connection_key(self) -> ConnectionKey:
@@ -178,8 +184,6 @@ class Settings:
             what, instead = "Redis Cluster", "the redis:// URL of a server that is not part of a cluster"
         elif self.kind == "sentinel":
             what, instead = "Redis Sentinel", "the redis:// URL of the present master"
-        elif self.tls:
-            what, instead = "TLS", "unix://, or redis:// over a trusted network or through a local TLS tunnel"
         else:
             return
         raise UnsupportedFeatureError(f"redis_url: {what} ({self.scheme}://) is not built yet; use {instead}")
@@ -238,7 +242,8 @@ class _Sources:
         _, origin = self.find(setting) or (None, "the default")
         try:
             parts: dict[str, Any] = _native.parse_url(self.read(setting))
-            self.from_url = overrides(parts.pop("options"), tls=parts["tls"])
+            has_password = parts["password"] is not None
+            self.from_url = overrides(parts.pop("options"), tls=parts["tls"], has_password=has_password)
         except ConfigurationError as error:
             raise ConfigurationError(f"{error} (redis_url is {origin})") from None
         return parts

@@ -55,11 +55,15 @@ REFUSED = {  # option: what to do instead
 }
 
 
-def overrides(options: Mapping[str, str], *, tls: bool) -> dict[str, tuple[str, str]]:
-    """What the options override: setting -> (value, where it came from). Raises for all that is not taken."""
+def overrides(options: Mapping[str, str], *, tls: bool, has_password: bool) -> dict[str, tuple[str, str]]:
+    """What the options override: setting -> (value, where it came from). Raises for all that is not taken.
+
+    `has_password` says that the URL has one: what looks like an unknown option may then be a piece of it, cut
+    off at a '&' that was not encoded.
+    """
     found = {}
     for option, value in options.items():
-        _require_known(option)
+        _require_known(option, has_password=has_password)
         if option.startswith("ssl_") and not tls:
             raise ConfigurationError(
                 f"redis_url has the option {option}, but its scheme is not encrypted; use rediss:// or valkeys://"
@@ -74,13 +78,13 @@ def overrides(options: Mapping[str, str], *, tls: bool) -> dict[str, tuple[str, 
     return found
 
 
-def _require_known(option: str) -> None:
+def _require_known(option: str, *, has_password: bool) -> None:
     if option in HONOURED or option in WITHOUT_EFFECT:
         return
     if option in REFUSED:
         raise ConfigurationError(f"redis_url has the option {option}, which is not taken; {REFUSED[option]}")
     known = sorted([*HONOURED, *READ_BY_THE_PARSER, *WITHOUT_EFFECT])
-    name = hint = ""
-    if option.isascii() and option.replace("_", "").isalpha():  # anything else may be a piece of a password
-        name, hint = f" {option[:40]}", suggest(option, known)
+    is_word = option.isascii() and option.replace("_", "").isalpha() and len(option) <= 40
+    hint = suggest(option, known) if is_word else ""
+    name = f" {option}" if hint or (is_word and not has_password) else ""
     raise ConfigurationError(f"redis_url has an unknown option{name}{hint} (known: {', '.join(known)})")

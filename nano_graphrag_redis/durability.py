@@ -57,7 +57,8 @@ class Keeper:
         if acknowledged is None:
             return
         if acknowledged >= max(1, self._replicas):
-            self._change("waitaof" if self._mode == "waitaof" else f"wait:{acknowledged}", logging.INFO, "as configured")
+            reached = "waitaof" if self._mode == "waitaof" else f"wait:{acknowledged}"
+            self._change(reached, logging.INFO, "as configured")
         elif acknowledged < 0:
             self._change("none", logging.WARNING, "the server refuses to wait (WAITAOF needs appendonly yes)")
         else:
@@ -91,7 +92,8 @@ class Keeper:
         """One log line per change, not per call."""
         if reached != self._reached:
             self._reached = reached
-            logger.log(level, "%s: durability is %s (configured: %s): %s", self._endpoint, reached, self._configured, why)
+            text = "%s: durability is %s (configured: %s): %s"
+            logger.log(level, text, self._endpoint, reached, self._configured, why)
 
     def report(self) -> dict[str, Any]:
         """For get_stats(): what was asked for, what was really reached, and when the last snapshot was started."""

@@ -24,6 +24,10 @@ class RedisConnectionError(RedisKVError, ConnectionError):
     """The server could not be reached, or the connection broke before the answer came."""
 
 
+class TlsError(RedisConnectionError):
+    """The TLS handshake failed: a certificate that is not trusted, expired or for another host, or no TLS at all."""
+
+
 class ClosedError(RedisConnectionError):
     """The storage was closed while the call was waiting."""
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 READY_WITHIN = 15.0  # seconds until a started server must answer
 STOP_WITHIN = 15.0  # seconds until a server asked to stop is killed
@@ -47,6 +49,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port if port != 6379 else free_port()
+
+
+def raw_client(path: Path, **options: object) -> redis.Redis:
+    """A client that tries once, for what a test wants to see with other eyes than the storage's."""
+    no_retry = Retry(NoBackoff(), 0)
+    return redis.Redis(**{"unix_socket_path": str(path), "protocol": 2, "retry": no_retry, **options})
 
 
 class Server:
@@ -101,9 +109,7 @@ class Server:
 
     def client(self, **options: object) -> redis.Redis:
         """An independent client, over the Unix socket: what the server really holds."""
-        return redis.Redis(
-            **{"unix_socket_path": str(self.socket), "password": self.password, "protocol": 2, **options}
-        )
+        return raw_client(self.socket, **{"password": self.password, **options})
 
     # --- life ------------------------------------------------------------------------------------------
 

@@ -30,8 +30,8 @@ need() {
 }
 
 python_says() { "$PYTHON" -c "import os, sys, sysconfig; $1"; }
-links_c() { echo 'int main(void) { return 0; }' | "$CC" "$@" -x c - -o "$scratch/a.out"; }
-compiles_cxx() { echo '#include <string>' | "$CXX" -x c++ -fsyntax-only -; }
+links_c() { "$CC" "$@" -x c - -o "$scratch/a.out" <<<'int main(void) { return 0; }'; }
+compiles_cxx() { "$CXX" -x c++ -fsyntax-only - <<<'#include <string>'; }
 makes_venvs() { python_says 'import ensurepip, venv'; }
 
 has_python_headers() {
@@ -39,8 +39,7 @@ has_python_headers() {
     include=$(python_says 'print(sysconfig.get_path("include"))')
     [ -f "$include/Python.h" ] || return 1
     links_c 2>/dev/null || return 0 # without a compiler there is no more to learn
-    printf '%s\n' '#include <Python.h>' 'int main(void) { return 0; }' |
-        "$CC" -I"$include" -x c -fsyntax-only -
+    "$CC" -I"$include" -x c -fsyntax-only - <<<'#include <Python.h>'
 }
 
 # The Debian packages of an interpreter carry its own version; python3-dev would belong to another one.

@@ -6,6 +6,7 @@ is that of the command, with 126 and 127 for one that cannot be started, as shel
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, command = split_off_command(sys.argv[1:] if argv is None else list(argv))
     options = build_parser().parse_args(arguments)
     options.command = command
+    _set_up_log(options.debug)
     try:
         code: int = options.run(options)
         return code
@@ -29,6 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"ngr-redis: {_one_line(error)}", file=sys.stderr)
         return 1
+
+
+def _set_up_log(debug: bool) -> None:
+    """The commands themselves say what matters, so the log is for --debug."""
+    if debug:
+        logging.basicConfig(level=logging.DEBUG)
+    else:
+        logging.getLogger("nano_graphrag_redis").addHandler(logging.NullHandler())
 
 
 def _one_line(error: Exception) -> str:

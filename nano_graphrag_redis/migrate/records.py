@@ -69,17 +69,9 @@ async def read_values(storage: RedisKVStorage, ids: list[str]) -> list[object]:
         values: list[object] = list(await storage.get_by_ids(ids))
     except (CorruptValueError, WrongTypeError, ValueTooLargeError):
         values = [await _read_one(storage, key) for key in ids]
-    return await _explain_none(storage, ids, values)
-
-
-async def _explain_none(storage: RedisKVStorage, ids: list[str], values: list[object]) -> list[object]:
-    """None from a batch means: no such key, a stored null, or (MGET says so) a key that holds no string."""
     empty = [key for key, value in zip(ids, values, strict=True) if value is None]
-    if not empty:
-        return values
-    missing = await storage.filter_keys(empty)
-    explained = {key: ABSENT if key in missing else await _read_one(storage, key) for key in empty}
-    return [explained.get(key, value) for key, value in zip(ids, values, strict=True)]
+    missing = await storage.filter_keys(empty) if empty else set()
+    return [ABSENT if key in missing else value for key, value in zip(ids, values, strict=True)]
 
 
 async def _read_one(storage: RedisKVStorage, key: str) -> object:

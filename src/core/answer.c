@@ -42,6 +42,7 @@ static const struct {
     const char *advice;
 } advices[] = {
     {NGR_E_CONNECT, "check that the server runs and that redis_url names it"},
+    {NGR_E_TLS, "check redis_ssl_ca_certs, redis_ssl_certfile and the host name in redis_url"},
     {NGR_E_LOST, "see the server's log; a restart, CLIENT KILL or a proxy's limit closes connections"},
     {NGR_E_TIMEOUT, "see whether the server is overloaded or unreachable, or raise redis_socket_timeout"},
     {NGR_E_PROTOCOL, "check that redis_url names a Redis or Valkey server and no other service"},

@@ -283,6 +283,7 @@ void ngr_client_release(struct ngr_client *c)
     ngr_client_close(c);
     ngr_heap_fini(&c->delayed);
     ngr_settings_fini(&c->settings);
+    ngr_tls_context_free(c->traffic.tls);
     ngr_release(c->traffic.scratch);
     ngr_release(c);
 }

@@ -213,16 +213,17 @@ static bool write_some(struct ngr_conn *c, size_t *budget)
     struct iovec iov[WRITE_PARTS];
     size_t total;
     int count = gather(c, iov, &total);
-    if (!count)
+    if (!count && !ngr_transport_has_unsent(&c->transport))
         return false;
     struct ngr_io io = ngr_transport_write(&c->transport, iov, count);
     c->traffic->writes++;
     if (io.what == NGR_IO_FAILED) {
-        break_later(c, NGR_E_LOST, "writing failed: %s", strerror(io.error));
+        break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
         return false;
     }
     advance(c, io.bytes);
-    c->is_writing_blocked = io.bytes < total || *budget <= io.bytes;
+    c->is_writing_blocked =
+        io.bytes < total || *budget <= io.bytes || ngr_transport_has_unsent(&c->transport);
     *budget -= io.bytes < *budget ? io.bytes : *budget;
     return !c->is_writing_blocked;
 }
@@ -237,6 +238,8 @@ static void flush(struct ngr_conn *c)
     watch(c);
 }
 
+static void on_readable(struct ngr_conn *c);
+
 static void tell_progress(struct ngr_conn *c)
 {
     if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
@@ -250,6 +253,8 @@ static void on_flush(struct ngr_task *task)
     begin_callbacks(c);
     if (c->broken == NGR_OK && !c->is_writing_blocked)
         flush(c);
+    if (c->broken == NGR_OK && ngr_transport_has_buffered(&c->transport))
+        on_readable(c);
     tell_progress(c);
     end_callbacks(c);
 }
@@ -369,8 +374,11 @@ static void read_some(struct ngr_conn *c)
             return;
         if (io.what == NGR_IO_EOF)
             break_later(c, NGR_E_LOST, "the server closed the connection");
+        if (io.what == NGR_IO_FAILED && c->state == NGR_CONN_GREETING &&
+            !io.error) /* TLS 1.3 refuses us only now */
+            break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
         if (io.what == NGR_IO_FAILED)
-            break_later(c, NGR_E_LOST, "reading failed: %s", strerror(io.error));
+            break_later(c, NGR_E_LOST, "reading failed: %s", ngr_transport_error(&c->transport, io));
         if (io.what != NGR_IO_DONE)
             return;
         t->bytes_in += io.bytes;
@@ -380,6 +388,8 @@ static void read_some(struct ngr_conn *c)
         if (io.bytes < NGR_READ_BYTES)
             return;
     }
+    if (ngr_transport_has_buffered(&c->transport))
+        c->loop->defer(c->loop->self, &c->flush);
 }
 
 static void on_readable(struct ngr_conn *c)
@@ -391,6 +401,8 @@ static void on_readable(struct ngr_conn *c)
     c->traffic->is_reading = true;
     read_some(c);
     c->traffic->is_reading = false;
+    if (c->broken == NGR_OK && ngr_transport_has_unsent(&c->transport))
+        flush(c); /* TLS itself had something to answer */
     tell_progress(c);
 }
 
@@ -399,43 +411,38 @@ static void on_readable(struct ngr_conn *c)
 
 enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 
-/* What went wrong in the handshake. AUTH's own error text stays out: a server that does not know the command
- * repeats its arguments, the password among them. */
-static void note_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
+/* A refusal ends the connection at once: a server that has no room for it answers one command of the four and
+ * closes. AUTH's own error text stays out: a server that does not know the command repeats its arguments, the
+ * password among them. */
+static void take_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
 {
     ngr_status st = ngr_answer_status(r->data, r->len);
-    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM) || c->own_status != NGR_OK)
+    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM))
         return;
-    int shown = (int)(r->len < 120 ? r->len : 120);
-    if (step == STEP_AUTH && st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS) {
-        int word = 0;
-        while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
-            word++;
-        c->own_status = NGR_E_AUTH;
-        snprintf(c->why, sizeof c->why, "the server refused AUTH (%.*s)", word, r->data);
+    int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
+    if (step != STEP_AUTH) {
+        break_later(c, st, "%.*s", shown, r->data);
         return;
     }
-    c->own_status = st;
-    snprintf(c->why, sizeof c->why, "%.*s", shown, r->data);
+    while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
+        word++;
+    bool is_about_auth = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
+    break_later(c, is_about_auth ? NGR_E_AUTH : st, "the server refused AUTH (%.*s)", word, r->data);
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)
 {
     struct ngr_conn *c = ngr_of(r, struct ngr_conn, own);
     if (reply->type == NGR_REPLY_ERROR)
-        note_refusal(c, c->own_steps[r->seen], reply);
+        take_refusal(c, c->own_steps[r->seen], reply);
     else if (reply->type != NGR_REPLY_STATUS)
         return NGR_E_PROTOCOL;
-    return NGR_OK;
+    return c->broken;
 }
 
 static void greeting_answered(struct ngr_req *r)
 {
     struct ngr_conn *c = ngr_of(r, struct ngr_conn, own);
-    if (c->own_status != NGR_OK) {
-        c->broken = c->own_status; /* why is written already; end_callbacks() finishes it */
-        return;
-    }
     enter(c, NGR_CONN_READY);
     c->was_ready = true;
     forget_greeting(c);
@@ -489,6 +496,49 @@ static void greet(struct ngr_conn *c)
     send_own(c, greeting_piece, greeting_answered);
 }
 
+/* --- TLS
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void secure(struct ngr_conn *c)
+{
+    struct ngr_io io = ngr_transport_secure(&c->transport);
+    if (io.what == NGR_IO_EOF)
+        break_later(c, NGR_E_CONNECT,
+                    "the server closed the connection during the TLS handshake: does it speak TLS?");
+    if (io.what == NGR_IO_FAILED)
+        break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
+    if (io.what == NGR_IO_DONE) {
+        greet(c);
+    } else if (io.what == NGR_IO_AGAIN) {
+        c->is_writing_blocked = ngr_transport_has_unsent(&c->transport);
+        watch(c);
+    }
+}
+
+static void start_tls(struct ngr_conn *c)
+{
+    struct ngr_traffic *t = c->traffic;
+    char why[sizeof c->why] = "no memory for TLS";
+    ngr_status st = t->tls ? NGR_OK : ngr_tls_context_new(c->settings, &t->tls, why, sizeof why);
+    struct ngr_tls *tls = st == NGR_OK ? ngr_tls_new(t->tls, c->settings->host) : NULL;
+    if (!tls) {
+        break_later(c, st == NGR_OK ? NGR_E_NOMEM : st, "%s", why);
+        return;
+    }
+    ngr_transport_use_tls(&c->transport, tls);
+    enter(c, NGR_CONN_SECURING);
+    secure(c);
+}
+
+/* The stream to the server stands. */
+static void start_talking(struct ngr_conn *c)
+{
+    if (c->settings->tls.is_on)
+        start_tls(c);
+    else
+        greet(c);
+}
+
 /* One failed address: its error is kept for the message, the next one is tried. */
 static void try_next_address(struct ngr_conn *c)
 {
@@ -499,7 +549,7 @@ static void try_next_address(struct ngr_conn *c)
         struct ngr_io io = ngr_transport_connect(&c->transport, &c->addresses[c->address_next++]);
         c->watch.fd = c->transport.fd;
         if (io.what == NGR_IO_DONE) {
-            greet(c);
+            start_talking(c);
             return;
         }
         if (io.what == NGR_IO_AGAIN) {
@@ -511,7 +561,7 @@ static void try_next_address(struct ngr_conn *c)
                 break_later(c, st, "the event loop does not watch the connection");
             return;
         }
-        snprintf(c->why, sizeof c->why, "%s", strerror(io.error));
+        snprintf(c->why, sizeof c->why, "%s", ngr_transport_error(&c->transport, io));
     }
     char reason[sizeof c->why];
     memcpy(reason, c->why, sizeof reason);
@@ -548,10 +598,10 @@ static void on_connected(struct ngr_conn *c)
     struct ngr_io io = ngr_transport_connected(&c->transport);
     if (io.what == NGR_IO_DONE) {
         start_timer(c, c->deadline - now(c));
-        greet(c);
+        start_talking(c);
         return;
     }
-    snprintf(c->why, sizeof c->why, "%s", strerror(io.error));
+    snprintf(c->why, sizeof c->why, "%s", ngr_transport_error(&c->transport, io));
     try_next_address(c);
 }
 
@@ -582,6 +632,10 @@ static void dispatch(struct ngr_conn *c, unsigned events)
 {
     if (c->state == NGR_CONN_CONNECTING) {
         on_connected(c);
+        return;
+    }
+    if (c->state == NGR_CONN_SECURING) {
+        secure(c);
         return;
     }
     if (events & NGR_WRITABLE) {

@@ -22,7 +22,8 @@
     X(NEW, "new", 0)                                                                                         \
     X(RESOLVING, "resolving", 1u << NGR_CONN_NEW)                                                            \
     X(CONNECTING, "connecting", 1u << NGR_CONN_NEW | 1u << NGR_CONN_RESOLVING)                               \
-    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING)                                                 \
+    X(SECURING, "negotiating TLS", 1u << NGR_CONN_CONNECTING)                                                \
+    X(GREETING, "authenticating", 1u << NGR_CONN_CONNECTING | 1u << NGR_CONN_SECURING)                       \
     X(READY, "ready", 1u << NGR_CONN_GREETING)                                                               \
     X(CLOSED, "closed", ~(1u << NGR_CONN_CLOSED))
 
@@ -80,20 +81,20 @@ struct ngr_conn {
     struct ngr_req own;      /* the handshake, later PING: requests of the connection itself */
     struct ngr_buf own_bytes;
     unsigned char own_steps[4]; /* which command of `own` is which */
-    ngr_status own_status;
-    size_t last_batch; /* requests sent by the last flush */
-    unsigned busy;     /* depth of calls out of the parser: nothing may be freed meanwhile */
+    size_t last_batch;          /* requests sent by the last flush */
+    unsigned busy;              /* depth of calls out of the parser: nothing may be freed meanwhile */
     bool is_released;
     bool is_writing_blocked;
     ngr_status broken; /* a failure noticed where no callback may be made */
     char why[192];
 };
 
-/* Counters shared by all connections of a client. */
+/* What all connections of a client share. */
 struct ngr_traffic {
     unsigned long long bytes_in, bytes_out, replies, writes, reads;
     char *scratch; /* NGR_READ_BYTES, one for all: reading never nests */
     bool is_reading;
+    struct ngr_tls_context *tls; /* made by the first connection that needs it */
 };
 
 #define NGR_READ_BYTES (64 * 1024)

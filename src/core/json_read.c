@@ -1,10 +1,8 @@
-/* The reading half of json.h. One pass, no recursion: `is_object` remembers one bit per open
- * container. Whoever touches `p` first asks whether it is `end`; the document need not end in a NUL
- * byte.
+/* The reading half of json.h. One pass, no recursion: `is_object` remembers one bit per open container.
+ * Whoever touches `p` first asks whether it is `end`; the document need not end in a NUL byte.
  *
  *     read_document -> read_value (scalar, or an opening bracket)
- *                   -> read_element, until the outermost container is closed
- */
+ *                   -> read_element, until the outermost container is closed */
 #include "json.h"
 
 #include <float.h>
@@ -88,8 +86,8 @@ static ngr_status refuse(struct reading *rd, const uint8_t *at, const char *what
     return NGR_E_CORRUPT;
 }
 
-/* Every answer of a callback passes through here: one that calls the piece at `at` corrupt has its
- * place noted. */
+/* Every answer of a callback passes through here: one that calls the piece at `at` corrupt has its place
+ * noted. */
 static ngr_status heard(struct reading *rd, const uint8_t *at, ngr_status st)
 {
     return st == NGR_E_CORRUPT ? refuse(rd, at, ngr_status_text(st)) : st;
@@ -130,9 +128,8 @@ static inline int32_t read_hex4(const uint8_t *p, const uint8_t *end)
     return (int32_t)(a << 12 | b << 8 | c << 4 | d);
 }
 
-/* Takes the escape whose backslash is at `*p` as the character `*c`; answers NULL, or what is wrong
- * with it. A surrogate pair is one character, a surrogate without its other half is a character of
- * its own. */
+/* Takes the escape whose backslash is at `*p` as the character `*c`; answers NULL, or what is wrong with
+ * it. A surrogate pair is one character, a surrogate without its other half is a character of its own. */
 NGR__BY_WIDTH const char *take_escape(const uint8_t **p, const uint8_t *end, uint32_t *c)
 {
     static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
@@ -188,9 +185,8 @@ enum stop {
     STOP_BAD,   /* at what may not be in a string */
 };
 
-/* Copies plain characters, block by block, up to the first that is not. No character takes more
- * units than bytes: so a block that may be loaded may also be stored, although only its beginning
- * counts. */
+/* Copies plain characters, block by block, up to the first that is not. No character takes more units than
+ * bytes: so a block that may be loaded may also be stored, although only its beginning counts. */
 NGR__BY_WIDTH void copy_plain(struct decoding *d, unsigned width)
 {
     size_t n = NGR__BLOCK;
@@ -204,8 +200,8 @@ NGR__BY_WIDTH void copy_plain(struct decoding *d, unsigned width)
             ngr__put_unit(d->out, d->count++, *d->p, width);
 }
 
-/* Reads the character at d->p, which is not plain, into d->c; false when it is none, be it a quote
- * or an error. */
+/* Reads the character at d->p, which is not plain, into d->c; false when it is none, be it a quote or an
+ * error. */
 NGR__BY_WIDTH bool take_character(struct decoding *d)
 {
     if (*d->p >= 0x80) {
@@ -219,15 +215,14 @@ NGR__BY_WIDTH bool take_character(struct decoding *d)
     return !d->problem;
 }
 
-/* Whether a character that starts with this byte has three bytes and needs no closer look: E0 may
- * be an overlong form, ED a surrogate. */
+/* Whether a character that starts with this byte has three bytes and needs no closer look: E0 may be an
+ * overlong form, ED a surrogate. */
 static inline bool leads_three(uint32_t byte)
 {
     return byte >= 0xe1 && byte <= 0xef && byte != 0xed;
 }
 
-/* Copies characters of three bytes as long as they last: most text that is neither Latin nor plain.
- */
+/* Copies characters of three bytes as long as they last: most text that is neither Latin nor plain. */
 NGR__BY_WIDTH void copy_three_bytes(struct decoding *d, unsigned width)
 {
     for (; d->end - d->p >= 3 && leads_three(*d->p); d->p += 3) {
@@ -239,8 +234,8 @@ NGR__BY_WIDTH void copy_three_bytes(struct decoding *d, unsigned width)
     }
 }
 
-/* Copies \uXXXX escapes of whole characters as long as they last: text that is not Latin, as
- * json.dumps writes it. */
+/* Copies \uXXXX escapes of whole characters as long as they last: text that is not Latin, as json.dumps
+ * writes it. */
 NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, uint32_t widest, unsigned width)
 {
     for (; d->end - d->p >= 6 && d->p[0] == '\\' && d->p[1] == 'u'; d->p += 6) {
@@ -251,8 +246,8 @@ NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, uint32_t widest, uns
     }
 }
 
-/* Decodes as far as units of this width go. It works on a copy of `*whole`, which the compiler can
- * keep in registers. */
+/* Decodes as far as units of this width go. It works on a copy of `*whole`, which the compiler can keep in
+ * registers. */
 NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
 {
     const uint32_t widest = width == 1 ? 0xff : width == 2 ? 0xffff : 0x10ffff;
@@ -287,8 +282,7 @@ static enum stop decode_ucs1(struct decoding *d)
     return decode(d, 1);
 }
 
-/* Goes on in units of two bytes behind a character that needs them; or leaves that one to
- * decode_ucs4(). */
+/* Goes on in units of two bytes behind a character that needs them; or leaves that one to decode_ucs4(). */
 static enum stop decode_ucs2(struct decoding *d, uint16_t *out)
 {
     const uint8_t *so_far = d->out;
@@ -319,9 +313,9 @@ static void *scratch_room(struct reading *rd, size_t units, unsigned index)
     return rd->scratch[index].data;
 }
 
-/* Decodes a string that is not plain. `begin` is the first byte behind the opening quote; all until
- * rd->p is plain. It is decoded into the narrowest units, which are widened once or twice when a
- * character asks for it. */
+/* Decodes a string that is not plain. `begin` is the first byte behind the opening quote; all until rd->p
+ * is plain. It is decoded into the narrowest units, which are widened once or twice when a character asks
+ * for it. */
 static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct ngr_json_text *text)
 {
     size_t room = (size_t)(rd->end - begin);
@@ -353,14 +347,16 @@ static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct
     return NGR_OK;
 }
 
-/* Reads the string whose opening quote is at rd->p. Plain text is not copied: it is handed on where
- * it stands. */
+/* Reads the string whose opening quote is at rd->p. Plain text is not copied: it is handed on where it
+ * stands. */
 static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
 {
     const uint8_t *begin = rd->p + 1;
     size_t len = ngr__plain_length(begin, (size_t)(rd->end - begin));
     rd->p = begin + len;
-    if (!next_is(rd, '"'))
+    if (rd->p == rd->end)
+        return refuse_in_string(rd);
+    if (*rd->p != '"')
         return decode_string(rd, begin, text);
     *text = (struct ngr_json_text){.units = begin, .chars = len, .max_char = 0x7f};
     rd->p++;
@@ -417,8 +413,8 @@ static void read_digits(struct reading *rd, struct number *n)
     }
 }
 
-/* Fraction and exponent, each only when complete: what is left of an incomplete one ("1.", "1e+")
- * is then refused as something that may not follow a number. Answers whether there was any. */
+/* Fraction and exponent, each only when complete: what is left of an incomplete one ("1.", "1e+") is then
+ * refused as something that may not follow a number. Answers whether there was any. */
 static bool read_fraction_and_exponent(struct reading *rd, struct number *n)
 {
     const uint8_t *before = rd->p;
@@ -462,9 +458,9 @@ static ngr_status give_integer(struct reading *rd, const uint8_t *begin, const s
     return heard(rd, begin, rd->sink->integer(rd->user, value));
 }
 
-/* When the digits and the power of ten are both exact as doubles, one multiplication or division
- * rounds once and therefore rightly (Clinger 1990), provided that the machine computes in double
- * precision. All others are text. */
+/* When the digits and the power of ten are both exact as doubles, one multiplication or division rounds
+ * once and therefore rightly (Clinger 1990), provided that the machine computes in double precision. All
+ * others are text. */
 static ngr_status give_real(struct reading *rd, const uint8_t *begin, const struct number *n)
 {
     static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -583,8 +579,7 @@ static ngr_status read_value(struct reading *rd)
     }
 }
 
-/* A key and its colon. From here on the sink is `nowhere` when the caller does not want the value.
- */
+/* A key and its colon. From here on the sink is `nowhere` when the caller does not want the value. */
 static ngr_status read_key(struct reading *rd)
 {
     struct ngr_json_text text;
@@ -610,8 +605,8 @@ static ngr_status read_key(struct reading *rd)
     return NGR_OK;
 }
 
-/* One step inside the innermost container: its closing bracket, or its next element as far as
- * read_value() goes. */
+/* One step inside the innermost container: its closing bracket, or its next element as far as read_value()
+ * goes. */
 static ngr_status read_element(struct reading *rd)
 {
     bool is_object = in_object(rd);

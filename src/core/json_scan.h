@@ -1,11 +1,10 @@
-/* Sixteen characters at a time: which of them may stand in a JSON string as they are? The reader
- * and the writer of json.h share these few operations; each has one spelling per instruction set
- * (SSE2, NEON, plain C) and the same meaning everywhere. Nothing here allocates, and nothing reads
- * or writes beyond the sixteen it was given.
+/* Sixteen characters at a time: which of them may stand in a JSON string as they are? The reader and the
+ * writer of json.h share these few operations; each has one spelling per instruction set (SSE2, NEON, plain
+ * C) and the same meaning everywhere. Nothing here allocates, and nothing reads or writes beyond the sixteen
+ * it was given.
  *
- * A character is plain when it is printable ASCII (0x20 to 0x7f) and neither `"` nor `\`. A block
- * holds one byte per character; characters that do not fit a byte are narrowed to some byte that is
- * not plain. */
+ * A character is plain when it is printable ASCII (0x20 to 0x7f) and neither `"` nor `\`. A block holds
+ * one byte per character; characters that do not fit a byte are narrowed to some byte that is not plain. */
 #ifndef NGR_JSON_SCAN_H
 #define NGR_JSON_SCAN_H
 
@@ -30,9 +29,9 @@ static inline bool ngr__is_plain(uint32_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may
- * set the top bit of a plain byte, too, but only where there is another one that is not: the caller
- * looks again, byte by byte. */
+/* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may set the
+ * top bit of a plain byte, too, but only where there is another one that is not: the caller looks again,
+ * byte by byte. */
 static inline bool ngr__word_is_plain(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u;
@@ -51,8 +50,8 @@ static inline ngr__block ngr__block_ucs1(const uint8_t *p)
     return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* Saturation does the narrowing: 0x100..0x7fff become 0xff, 0x8000..0xffff (negative to the
- * instruction) become 0. */
+/* Saturation does the narrowing: 0x100..0x7fff become 0xff, 0x8000..0xffff (negative to the instruction)
+ * become 0. */
 static inline ngr__block ngr__block_ucs2(const uint16_t *p)
 {
     const __m128i *v = (const __m128i *)(const void *)p;
@@ -159,14 +158,14 @@ typedef struct {
 
 static inline ngr__block ngr__block_ucs1(const uint8_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     memcpy(b.byte, p, NGR__BLOCK);
     return b;
 }
 
 static inline ngr__block ngr__block_ucs2(const uint16_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     for (size_t i = 0; i < NGR__BLOCK; i++)
         b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
     return b;
@@ -174,7 +173,7 @@ static inline ngr__block ngr__block_ucs2(const uint16_t *p)
 
 static inline ngr__block ngr__block_ucs4(const uint32_t *p)
 {
-    ngr__block b;
+    ngr__block b = {{0}};
     for (size_t i = 0; i < NGR__BLOCK; i++)
         b.byte[i] = p[i] < 0xff ? (uint8_t)p[i] : 0xff;
     return b;
@@ -227,8 +226,8 @@ static inline size_t ngr__plain_length(const uint8_t *p, size_t len)
     return i;
 }
 
-/* Copies the `len` characters at `p`, fewer than a block, if all are plain; what is in `out` is
- * void otherwise. Two words that overlap cover every length from their size on. */
+/* Copies the `len` characters at `p`, fewer than a block, if all are plain; what is in `out` is void
+ * otherwise. Two words that overlap cover every length from their size on. */
 static inline bool ngr__short_plain_copy(uint8_t *out, const uint8_t *p, size_t len)
 {
     uint64_t first, last;
@@ -249,8 +248,7 @@ static inline bool ngr__short_plain_copy(uint8_t *out, const uint8_t *p, size_t 
 
 /* --- text whose units are 1, 2 or 4 bytes wide ------------------------------------------------ */
 
-/* The functions below take the width as a constant; inlined, each becomes the code of that width.
- */
+/* The functions below take the width as a constant; inlined, each becomes the code of that width. */
 #define NGR__BY_WIDTH static inline __attribute__((always_inline))
 
 NGR__BY_WIDTH uint32_t ngr__unit(const void *text, size_t i, unsigned width)

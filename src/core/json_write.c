@@ -1,6 +1,6 @@
-/* The writing half of json.h. Room is reserved by the least that the rest can need (a byte per
- * character), never by the most: so the buffer's ceiling is exact, and no value is refused for what
- * it might have needed. */
+/* The writing half of json.h. Room is reserved by the least that the rest can need (a byte per character),
+ * never by the most: so the buffer's ceiling is exact, and no value is refused for what it might have
+ * needed. */
 #include "json.h"
 
 #include <string.h>
@@ -63,8 +63,8 @@ ngr_status ngr_json_integer(struct ngr_json_writer *w, int64_t value)
 
 /* --- strings ---------------------------------------------------------------------------------- */
 
-/* Where the bytes of a string go: a window on the buffer's free room, so that the inner loops touch
- * no memory but text. */
+/* Where the bytes of a string go: a window on the buffer's free room, so that the inner loops touch no
+ * memory but text. */
 struct window {
     struct ngr_buf *out;
     uint8_t *at, *end;
@@ -92,9 +92,9 @@ static ngr_status widen_window(struct window *win, size_t extra)
     return st;
 }
 
-/* How the ASCII characters that are not plain are spelled. Always eight bytes to copy; is_short()
- * tells how many count. */
-static const char escapes[0x60][8] = {
+/* How the ASCII characters that are not plain are spelled: eight bytes to copy, of which two count, or six
+ * when the second is a `u`. */
+static const char escapes[0x80][8] = {
     "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004",      "\\u0005",       "\\u0006",
     "\\u0007", "\\b",     "\\t",     "\\n",     "\\u000b",      "\\f",           "\\r",
     "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",      "\\u0013",       "\\u0014",
@@ -133,8 +133,8 @@ static inline size_t spell(uint8_t *at, uint32_t c)
     return 1;
 }
 
-/* Writes one character when room runs out: no more is asked for than it takes, and one byte for
- * each of the `rest`. */
+/* Writes one character when room runs out: no more is asked for than it takes, and one byte for each of
+ * the `rest`. */
 static ngr_status spell_tightly(struct window *win, uint32_t c, size_t rest)
 {
     uint8_t spelling[LONGEST_SPELLING];
@@ -158,19 +158,18 @@ static inline size_t left(const struct source *src)
     return src->chars - src->i;
 }
 
-/* Whether any character can be spelled without asking; the rest takes a byte each, the closing
- * quote one. */
+/* Whether any character can be spelled without asking; the rest takes a byte each, the closing quote one. */
 static inline bool has_room(const struct source *src, const uint8_t *at, const uint8_t *end)
 {
     return (size_t)(end - at) >= LONGEST_SPELLING + left(src);
 }
 
-/* Writes characters that take three bytes of UTF-8, as long as they last: most text that is neither
- * Latin nor plain. */
+/* Writes characters that take three bytes of UTF-8, as long as they last: most text that is neither Latin
+ * nor plain. */
 NGR__BY_WIDTH uint8_t *write_three_bytes(struct source *src, uint8_t *at, const uint8_t *end, unsigned width)
 {
-    size_t most =
-        ((size_t)(end - at) - LONGEST_SPELLING - left(src)) / 2; /* a byte each is set aside already */
+    size_t spare = (size_t)(end - at) - LONGEST_SPELLING - left(src); /* a byte each is set aside already */
+    size_t most = spare / 2;
     size_t last = src->i + (most < left(src) ? most : left(src));
     for (; src->i < last; src->i++, at += 3) {
         uint32_t c = ngr__unit(src->text, src->i, width);
@@ -183,9 +182,9 @@ NGR__BY_WIDTH uint8_t *write_three_bytes(struct source *src, uint8_t *at, const 
     return at;
 }
 
-/* Writes blocks, up to the first character that is not plain or until less than a block is left.
- * There is always room for a byte per character to come, so that a block may be stored although
- * only its beginning counts. */
+/* Writes blocks, up to the first character that is not plain or until less than a block is left. There is
+ * always room for a byte per character to come, so that a block may be stored although only its beginning
+ * counts. */
 NGR__BY_WIDTH uint8_t *write_blocks(struct source *src, uint8_t *at, unsigned width)
 {
     for (size_t n = NGR__BLOCK; n == NGR__BLOCK && left(src) >= NGR__BLOCK; src->i += n, at += n) {
@@ -236,8 +235,7 @@ NGR__BY_WIDTH ngr_status write_body(struct window *win, const void *text, size_t
     }
 }
 
-/* Reserves what a string needs, a little more where the ceiling allows, and writes its opening
- * quote. */
+/* Reserves what a string needs, a little more where the ceiling allows, and writes its opening quote. */
 static inline ngr_status open_string(struct ngr_json_writer *w, struct window *win, size_t chars)
 {
     if (chars > SIZE_MAX / 2)
@@ -282,11 +280,6 @@ ngr_status ngr_json_string_ucs2(struct ngr_json_writer *w, const uint16_t *text,
 ngr_status ngr_json_string_ucs4(struct ngr_json_writer *w, const uint32_t *text, size_t chars)
 {
     return write_string(w, text, chars, 4);
-}
-
-ngr_status ngr_json_string_ascii(struct ngr_json_writer *w, const char *text, size_t len)
-{
-    return write_string(w, text, len, 1);
 }
 
 /* --- containers ------------------------------------------------------------------------------- */

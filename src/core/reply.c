@@ -11,6 +11,9 @@
  * of this size. */
 #define FEED_BYTES (16 * 1024)
 
+static const char resp3[] = "a reply of a RESP3 type came without being asked for";
+static const char too_large[] = "a value is larger than redis_max_value_bytes";
+
 static void note(struct ngr_parser *p, ngr_status st, const char *why)
 {
     if (p->status == NGR_OK) {
@@ -28,6 +31,10 @@ static void *deliver(const redisReadTask *task, struct ngr_reply *r)
     r->depth = 0;
     for (const redisReadTask *t = task->parent; t; t = t->parent)
         r->depth++;
+    if (r->depth > NGR_REPLY_MAX_DEPTH) {
+        note(p, NGR_E_PROTOCOL, "arrays are nested too deeply");
+        return p;
+    }
     r->index = task->idx < 0 ? 0 : (size_t)task->idx;
     ngr_status st = p->piece(p->user, r);
     if (st != NGR_OK)
@@ -44,6 +51,8 @@ static void *on_string(const redisReadTask *task, char *text, size_t len)
         r.type = NGR_REPLY_BULK;
         if (text[len] != '\r' || text[len + 1] != '\n')
             note(p, NGR_E_PROTOCOL, "a bulk string does not end in CR LF");
+        if (len > p->max_bulk)
+            note(p, NGR_E_TOOBIG, too_large);
         break;
     case REDIS_REPLY_STATUS:
         r.type = NGR_REPLY_STATUS;
@@ -52,7 +61,7 @@ static void *on_string(const redisReadTask *task, char *text, size_t len)
         r.type = NGR_REPLY_ERROR;
         break;
     default:
-        note(p, NGR_E_PROTOCOL, "a reply of a RESP3 type came without being asked for");
+        note(p, NGR_E_PROTOCOL, resp3);
     }
     return deliver(task, &r);
 }
@@ -61,7 +70,7 @@ static void *announce(const redisReadTask *task, size_t count)
 {
     struct ngr_reply r = {.type = NGR_REPLY_ARRAY, .count = count};
     if (task->type != REDIS_REPLY_ARRAY)
-        note(task->privdata, NGR_E_PROTOCOL, "a reply of a RESP3 type came without being asked for");
+        note(task->privdata, NGR_E_PROTOCOL, resp3);
     if (count > NGR_REPLY_MAX_ELEMENTS)
         note(task->privdata, NGR_E_PROTOCOL, "an array announces an absurd number of elements");
     return deliver(task, &r);
@@ -76,14 +85,14 @@ static void *on_array(const redisReadTask *task, size_t count)
 static void *on_double(const redisReadTask *task, double value, char *text, size_t len)
 {
     (void)value, (void)text, (void)len;
-    note(task->privdata, NGR_E_PROTOCOL, "a reply of a RESP3 type came without being asked for");
+    note(task->privdata, NGR_E_PROTOCOL, resp3);
     return task->privdata;
 }
 
 static void *on_bool(const redisReadTask *task, int value)
 {
     (void)value;
-    note(task->privdata, NGR_E_PROTOCOL, "a reply of a RESP3 type came without being asked for");
+    note(task->privdata, NGR_E_PROTOCOL, resp3);
     return task->privdata;
 }
 #else
@@ -102,6 +111,8 @@ static void *on_integer(const redisReadTask *task, long long value)
 static void *on_nil(const redisReadTask *task)
 {
     struct ngr_reply r = {.type = NGR_REPLY_NIL};
+    if (task->type == REDIS_REPLY_NIL) /* RESP2 writes nil as a bulk or an array of length -1 */
+        note(task->privdata, NGR_E_PROTOCOL, resp3);
     return deliver(task, &r);
 }
 
@@ -176,7 +187,7 @@ static void check_incomplete(struct ngr_parser *p)
     for (size_t i = 0; i < have && text[i] >= '0' && text[i] <= '9'; i++) {
         announced = announced * 10 + (size_t)(text[i] - '0');
         if (announced > p->max_bulk) {
-            note(p, NGR_E_TOOBIG, "a value is larger than redis_max_value_bytes");
+            note(p, NGR_E_TOOBIG, too_large);
             return;
         }
     }

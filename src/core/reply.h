@@ -3,9 +3,9 @@
  * requests.
  *
  * What hiredis leaves open is checked here: a bulk must end in \r\n, a bulk has a size limit that is enforced
- * on its header (before a byte is buffered), a line has one too, an array may not claim an absurd count, and
- * RESP3 types (which nobody asked for) are refused. A callback of ours never fails inside hiredis, which
- * would poison the reader. */
+ * on its header (before a byte is buffered), a line has one too, an array may not claim an absurd count or
+ * nest without end, and RESP3 types (which nobody asked for) are refused. A callback of ours never fails
+ * inside hiredis, which would poison the reader. */
 #ifndef NGR_REPLY_H
 #define NGR_REPLY_H
 
@@ -34,6 +34,10 @@ struct ngr_reply {
 /* An array may not announce more elements than this. SCAN answers some thousands, a transaction one per key.
  */
 #define NGR_REPLY_MAX_ELEMENTS (16u * 1024 * 1024)
+
+/* Arrays may be nested this deep; SCAN's answer is two deep. hiredis 0.14 stops here too, later ones do not.
+ */
+#define NGR_REPLY_MAX_DEPTH 8
 
 /* A line (status, error, header) may not be longer than this. */
 #define NGR_REPLY_MAX_LINE (64u * 1024)

@@ -20,6 +20,9 @@ ngr_status ngr_settings_copy(struct ngr_settings *to, const struct ngr_settings 
     complete &= copy(&to->password, from->password);
     complete &= copy(&to->client_name, from->client_name);
     complete &= copy(&to->endpoint, from->endpoint);
+    complete &= copy(&to->tls.ca_certs, from->tls.ca_certs);
+    complete &= copy(&to->tls.certfile, from->tls.certfile);
+    complete &= copy(&to->tls.keyfile, from->tls.keyfile);
     if (complete)
         return NGR_OK;
     ngr_settings_fini(to);
@@ -34,5 +37,8 @@ void ngr_settings_fini(struct ngr_settings *s)
     ngr_release_secret(s->password);
     ngr_release(s->client_name);
     ngr_release(s->endpoint);
+    ngr_release(s->tls.ca_certs);
+    ngr_release(s->tls.certfile);
+    ngr_release(s->tls.keyfile);
     memset(s, 0, sizeof *s);
 }

@@ -2,9 +2,19 @@
 #ifndef NGR_SETTINGS_H
 #define NGR_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "status.h"
+
+struct ngr_tls_settings {
+    bool is_on;
+    bool verifies;    /* the server's certificate must be signed by somebody we trust */
+    bool checks_host; /* and must name the host */
+    char *ca_certs;   /* PEM file of whom to trust; NULL: the system's */
+    char *certfile;   /* PEM file of our own certificate, or NULL */
+    char *keyfile;    /* PEM file of its key; NULL: the same file */
+};
 
 struct ngr_settings {
     char *host; /* NULL with a Unix socket */
@@ -21,6 +31,7 @@ struct ngr_settings {
     unsigned retries;       /* after the first try */
     double retry_base, retry_cap;
     size_t max_value_bytes;
+    struct ngr_tls_settings tls;
     char *endpoint; /* "redis://host:6379/0": for messages, never with credentials */
 };
 

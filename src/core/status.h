@@ -12,6 +12,7 @@
     X(NGR_E_UNSUPPORTED, "not built yet", "UnsupportedFeatureError")                                         \
     X(NGR_E_CLOSED, "the storage was closed", "ClosedError")                                                 \
     X(NGR_E_CONNECT, "cannot connect", "RedisConnectionError")                                               \
+    X(NGR_E_TLS, "TLS cannot be set up", "TlsError")                                                         \
     X(NGR_E_LOST, "the connection was lost", "RedisConnectionError")                                         \
     X(NGR_E_TIMEOUT, "no answer in time", "RedisTimeoutError")                                               \
     X(NGR_E_PROTOCOL, "the server broke the protocol", "ProtocolError")                                      \

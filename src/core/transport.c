@@ -8,9 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* One TLS record and its frame. */
+#define TLS_READ_BYTES (17 * 1024)
+
 void ngr_transport_init(struct ngr_transport *t)
 {
     t->fd = -1;
+    t->tls = NULL;
 }
 
 static struct ngr_io done(size_t bytes)
@@ -79,7 +83,10 @@ struct ngr_io ngr_transport_connected(struct ngr_transport *t)
     return error ? failed(error) : done(0);
 }
 
-struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room)
+/* --- plain bytes -------------------------------------------------------------------------------------------
+ */
+
+static struct ngr_io receive(const struct ngr_transport *t, char *to, size_t room)
 {
     ssize_t n;
     do {
@@ -90,7 +97,7 @@ struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room)
     return n < 0 ? failed(errno) : done((size_t)n);
 }
 
-struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, int count)
+static struct ngr_io transmit(const struct ngr_transport *t, struct iovec *from, int count)
 {
     struct msghdr message = {.msg_iov = from};
     message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
@@ -104,6 +111,124 @@ struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, i
         n = sendmsg(t->fd, &message, flags);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? failed(errno) : done((size_t)n);
+}
+
+/* --- TLS ---------------------------------------------------------------------------------------------------
+ */
+
+static struct ngr_io tls_failed(void)
+{
+    return (struct ngr_io){NGR_IO_FAILED, 0, 0};
+}
+
+void ngr_transport_use_tls(struct ngr_transport *t, struct ngr_tls *tls)
+{
+    t->tls = tls;
+}
+
+bool ngr_transport_has_unsent(const struct ngr_transport *t)
+{
+    const char *data;
+    return t->tls && ngr_tls_output(t->tls, &data) > 0;
+}
+
+struct ngr_io ngr_transport_push(struct ngr_transport *t)
+{
+    struct iovec part;
+    const char *data;
+    while (t->tls && (part.iov_len = ngr_tls_output(t->tls, &data)) > 0) {
+        part.iov_base = (void *)data;
+        struct ngr_io io = transmit(t, &part, 1);
+        if (io.what != NGR_IO_DONE)
+            return io;
+        ngr_tls_output_sent(t->tls, io.bytes);
+    }
+    return done(0);
+}
+
+/* Moves cipher bytes from the socket into the filter. */
+static struct ngr_io pull(struct ngr_transport *t)
+{
+    char bytes[TLS_READ_BYTES];
+    struct ngr_io io = receive(t, bytes, sizeof bytes);
+    if (io.what == NGR_IO_DONE && ngr_tls_feed(t->tls, bytes, io.bytes) != NGR_OK)
+        return failed(ENOMEM);
+    return io;
+}
+
+struct ngr_io ngr_transport_secure(struct ngr_transport *t)
+{
+    for (;;) {
+        enum ngr_tls_what what = ngr_tls_handshake(t->tls);
+        struct ngr_io io = ngr_transport_push(t); /* an alert on the way out, too */
+        if (what == NGR_TLS_FAILED || what == NGR_TLS_CLOSED)
+            return tls_failed();
+        if (what == NGR_TLS_DONE || io.what != NGR_IO_DONE)
+            return io;
+        io = pull(t);
+        if (io.what != NGR_IO_DONE)
+            return io;
+    }
+}
+
+/* Fills `to` as far as the socket allows: a short count says that the socket is empty, as it does without
+ * TLS. */
+static struct ngr_io read_tls(struct ngr_transport *t, char *to, size_t room)
+{
+    size_t total = 0, len;
+    struct ngr_io io;
+    do {
+        enum ngr_tls_what what;
+        while ((what = ngr_tls_read(t->tls, to + total, room - total, &len)) == NGR_TLS_DONE) {
+            total += len;
+            if (total == room)
+                return done(total);
+        }
+        if (what == NGR_TLS_CLOSED)
+            io = (struct ngr_io){NGR_IO_EOF, 0, 0};
+        else
+            io = what == NGR_TLS_FAILED ? tls_failed() : pull(t);
+    } while (io.what == NGR_IO_DONE);
+    return total ? done(total) : io;
+}
+
+/* Takes plain bytes only while no cipher bytes wait, so that what is held here stays bounded by one write. */
+static struct ngr_io write_tls(struct ngr_transport *t, const struct iovec *from, int count)
+{
+    size_t total = 0;
+    struct ngr_io io = ngr_transport_push(t);
+    if (io.what != NGR_IO_DONE)
+        return io;
+    for (int i = 0; i < count; i++) {
+        if (ngr_tls_write(t->tls, from[i].iov_base, from[i].iov_len) != NGR_TLS_DONE)
+            return tls_failed();
+        total += from[i].iov_len;
+    }
+    io = ngr_transport_push(t);
+    return io.what == NGR_IO_FAILED ? io : done(total);
+}
+
+/* --- either ------------------------------------------------------------------------------------------------
+ */
+
+struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room)
+{
+    return t->tls ? read_tls(t, to, room) : receive(t, to, room);
+}
+
+struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, int count)
+{
+    return t->tls ? write_tls(t, from, count) : transmit(t, from, count);
+}
+
+bool ngr_transport_has_buffered(const struct ngr_transport *t)
+{
+    return t->tls && ngr_tls_has_buffered(t->tls);
+}
+
+const char *ngr_transport_error(const struct ngr_transport *t, struct ngr_io io)
+{
+    return t->tls && !io.error ? ngr_tls_error(t->tls) : strerror(io.error);
 }
 
 bool ngr_transport_is_over(const struct ngr_transport *t)
@@ -128,4 +253,6 @@ void ngr_transport_close(struct ngr_transport *t)
     if (t->fd >= 0)
         close(t->fd);
     t->fd = -1;
+    ngr_tls_free(t->tls);
+    t->tls = NULL;
 }

@@ -1,6 +1,6 @@
-/* UTF-8, one sequence at a time: decoding with all checks, and encoding. The rules are those of RFC
- * 3629 (no overlong forms, no surrogates, nothing beyond U+10FFFF); only the encoder also accepts
- * surrogates, because JSON can spell them. */
+/* UTF-8, one sequence at a time: decoding with all checks, and encoding. The rules are those of RFC 3629
+ * (no overlong forms, no surrogates, nothing beyond U+10FFFF); only the encoder also accepts surrogates,
+ * because JSON can spell them. */
 #ifndef NGR_UTF8_H
 #define NGR_UTF8_H
 
@@ -13,16 +13,15 @@ static inline bool ngr__is_surrogate(uint32_t c)
     return (c & 0xfffff800u) == 0xd800;
 }
 
-/* Six bits of a character from a byte that must continue a sequence; adds to `wrong` when it does
- * not. */
+/* Six bits of a character from a byte that must continue a sequence; adds to `wrong` when it does not. */
 static inline uint32_t ngr__utf8_continue(uint8_t byte, uint32_t *wrong)
 {
     *wrong |= (byte & 0xc0u) ^ 0x80u;
     return byte & 0x3fu;
 }
 
-/* Reads the sequence whose lead byte, not ASCII, is at `p`, into `*c`. The number of bytes, 2 to 4;
- * 0 when it is malformed or cut off by `end`. */
+/* Reads the sequence whose lead byte, not ASCII, is at `p`, into `*c`. The number of bytes, 2 to 4; 0 when
+ * it is malformed or cut off by `end`. */
 static inline size_t ngr__utf8_get(const uint8_t *p, const uint8_t *end, uint32_t *c)
 {
     ptrdiff_t room = end - p;

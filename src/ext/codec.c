@@ -5,8 +5,8 @@
 
 #define TYPICAL_DOCUMENT 2048 /* bytes; larger ones grow from there */
 
-/* Puts positional and keyword arguments into `values`, in the order of `names`, the first of which
- * is required. What is not given stays as it is. 0, or -1 with TypeError. */
+/* Puts positional and keyword arguments into `values`, in the order of `names`, the first of which is
+ * required. What is not given stays as it is. 0, or -1 with TypeError. */
 static int bind_arguments(const char *function, const char *const *names, Py_ssize_t count,
                           PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
 {

@@ -1,5 +1,5 @@
-/* The codec as module functions, `loads` and `dumps`: what the tests compare with Python's json, and what the
- * command line uses to compare values. */
+/* The codec as module functions, `loads` and `dumps`: what the tests compare with Python's json, and what
+ * the command line uses to compare values. */
 #ifndef NGR_EXT_CODEC_H
 #define NGR_EXT_CODEC_H
 

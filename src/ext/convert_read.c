@@ -1,10 +1,8 @@
-/* JSON to Python: the sink of core/json.h that builds values. A finished value goes into the
- * innermost open container, or is the result. The containers under construction are held here, so
- * that the garbage collector, which may run whenever one is made, finds nothing half done that
- * could break.
+/* JSON to Python: the sink of core/json.h that builds values. A finished value goes into the innermost open
+ * container, or is the result. The containers under construction are held here, so that the garbage
+ * collector, which may run whenever one is made, finds nothing half done that could break.
  *
- *     {"a": [1, 2   ->   levels:  0 {dict, key "a"}   1 {list, no key}
- */
+ *     {"a": [1, 2   ->   levels:  0 {dict, key "a"}   1 {list, no key} */
 #include "convert_int.h"
 
 #include <string.h>
@@ -112,8 +110,8 @@ static ngr_status on_integer(void *user, int64_t value)
     return place(user, PyLong_FromLongLong(value));
 }
 
-/* The interpreter limits how many digits it converts (sys.set_int_max_str_digits); json.loads()
- * refuses then, too. */
+/* The interpreter limits how many digits it converts (sys.set_int_max_str_digits); json.loads() refuses
+ * then, too. */
 static ngr_status on_big_integer(void *user, const char *text, size_t len)
 {
     struct decoder *d = user;
@@ -215,8 +213,8 @@ static struct decoder *borrow(struct convert *convert)
     return d;
 }
 
-/* Forgets what an abandoned document left. Dropping a container may run code that decodes: `d` is
- * still ours. */
+/* Forgets what an abandoned document left. Dropping a container may run code that decodes: `d` is still
+ * ours. */
 static void abandon(struct decoder *d)
 {
     while (d->depth) {

@@ -1,7 +1,7 @@
-/* Python to JSON: walks a value with an explicit stack and feeds the writer of core/json.h. It
- * decides as json.dumps does, by the same order of questions, and it answers for what the value's
- * own code may do in the middle: everything it still needs is held by a reference of its own, and a
- * container that changes size is an error.
+/* Python to JSON: walks a value with an explicit stack and feeds the writer of core/json.h. It decides as
+ * json.dumps does, by the same order of questions, and it answers for what the value's own code may do in the
+ * middle: everything it still needs is held by a reference of its own, and a container that changes size is
+ * an error.
  *
  *     {"a": [1, 2   ->   levels:  0 {dict, key "a"}   1 {list, next 2} */
 #include "convert_int.h"
@@ -51,10 +51,10 @@ static inline int check(struct encoder *e, ngr_status st)
     if (st == NGR_OK)
         return 0;
     if (st == NGR_E_TOOBIG)
-        return fail(e, st,
-                    "the JSON grows beyond the limit of %zu bytes; split the value, or raise "
-                    "redis_max_value_bytes",
-                    e->writer.out->max);
+        return fail(
+            e, st,
+            "the JSON grows beyond the limit of %zu bytes; split the value, or raise redis_max_value_bytes",
+            e->writer.out->max);
     if (st == NGR_E_NOMEM) {
         PyErr_NoMemory();
         return -1;
@@ -62,8 +62,8 @@ static inline int check(struct encoder *e, ngr_status st)
     return fail(e, st, "%s", ngr_status_text(st));
 }
 
-/* PEP 678: a note on the exception in flight. Interpreters before 3.11 show it only in tools, but
- * it is there. */
+/* PEP 678: a note on the exception in flight. Interpreters before 3.11 show it only in tools, but it is
+ * there. */
 static int attach(PyObject *error, PyObject *note)
 {
     PyObject *done = PyObject_CallMethod(error, "add_note", "O", note);
@@ -78,8 +78,8 @@ static int attach(PyObject *error, PyObject *note)
     return done ? 0 : -1;
 }
 
-/* The value's own code raised: its exception goes on as it is, with a note on where it came from;
- * always -1. */
+/* The value's own code raised: its exception goes on as it is, with a note on where it came from; always
+ * -1. */
 static int pass_on(struct encoder *e, const char *code, PyObject *value)
 {
     PyObject *error = compat_take_exception();
@@ -124,9 +124,8 @@ static PyObject *int_text(struct encoder *e, PyObject *value)
     if (!text && PyErr_ExceptionMatches(PyExc_ValueError)) {
         PyErr_Clear();
         fail(e, NGR_E_ENCODE,
-             "an integer has more digits than this interpreter converts; raise "
-             "sys.set_int_max_str_digits() here and "
-             "where it is read, or store hex() of it");
+             "an integer has more digits than this interpreter converts; raise sys.set_int_max_str_digits() "
+             "here and where it is read, or store hex() of it");
     }
     return text;
 }
@@ -200,8 +199,8 @@ static bool descends_from(PyTypeObject *type, const char *name)
 }
 
 /* Whether numpy calls values of this type numbers or truth values. Known by name: numpy need not be
- * installed, and asking must not import it. Durations are integers to numpy, but not to anybody who
- * reads them back. */
+ * installed, and asking must not import it. Durations are integers to numpy, but not to anybody who reads
+ * them back. */
 static bool is_numpy_number(PyTypeObject *type)
 {
     return (descends_from(type, "numpy.integer") || descends_from(type, "numpy.floating") ||
@@ -250,9 +249,8 @@ static int encode_as_text(struct encoder *e, PyObject *value)
         PyObject *name = type_name(Py_TYPE(value));
         if (name)
             fail(e, NGR_E_ENCODE,
-                 "JSON has no form for the type %U; convert it before storing, or turn "
-                 "redis_strict_json off to store "
-                 "str() of it",
+                 "JSON has no form for the type %U; convert it before storing, or turn redis_strict_json off "
+                 "to store str() of it",
                  name);
         Py_XDECREF(name);
         return -1;
@@ -305,8 +303,8 @@ static int make_room(struct encoder *e)
     return 0;
 }
 
-/* Refuses what no JSON can hold before it has filled the memory: a container inside itself, and
- * endless nesting. */
+/* Refuses what no JSON can hold before it has filled the memory: a container inside itself, and endless
+ * nesting. */
 static int check_nesting(struct encoder *e, PyObject *container)
 {
     for (size_t i = 0; i < e->depth; i++) {
@@ -320,9 +318,9 @@ static int check_nesting(struct encoder *e, PyObject *container)
         return -1;
     }
     if (e->depth == NGR_JSON_MAX_DEPTH)
-        return fail(e, NGR_E_ENCODE,
-                    "the value is nested deeper than 1,000 levels; flatten it, or store the inner "
-                    "part as text");
+        return fail(
+            e, NGR_E_ENCODE,
+            "the value is nested deeper than 1,000 levels; flatten it, or store the inner part as text");
     return 0;
 }
 
@@ -416,8 +414,7 @@ static PyObject *float_key_text(double value)
     return key;
 }
 
-/* The exact str that JSON knows a key by, or NULL with an exception set. Runs no code of the key's.
- */
+/* The exact str that JSON knows a key by, or NULL with an exception set. Runs no code of the key's. */
 static PyObject *key_text(struct encoder *e, PyObject *key)
 {
     if (PyUnicode_Check(key))
@@ -456,8 +453,7 @@ static int note_key(struct encoder *e, PyObject *seen, PyObject *key)
     return rc;
 }
 
-/* The next item of the top level: 1 and new references, 0 at the end, -1. `*key` stays NULL outside
- * dicts. */
+/* The next item of the top level: 1 and new references, 0 at the end, -1. `*key` stays NULL outside dicts. */
 static inline int take_item(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
 {
     if (size_of(top->items, top->kind) != top->size)
@@ -488,8 +484,8 @@ static inline int take_item(struct encoder *e, struct encode_level *top, PyObjec
     return 1;
 }
 
-/* Looks at all keys of the top level, when they are not just exact strs (which a dict keeps
- * distinct by itself). */
+/* Looks at all keys of the top level, when they are not just exact strs (which a dict keeps distinct by
+ * itself). */
 static int check_keys(struct encoder *e, struct encode_level *top)
 {
     struct encode_level all = *top;

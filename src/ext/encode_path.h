@@ -1,5 +1,5 @@
-/* Where in a value the encoder is: the open containers from the outermost to the innermost, and
- * their spelling in a message, `$.findings[3].rating`. */
+/* Where in a value the encoder is: the open containers from the outermost to the innermost, and their
+ * spelling in a message, `$.findings[3].rating`. */
 #ifndef NGR_EXT_ENCODE_PATH_H
 #define NGR_EXT_ENCODE_PATH_H
 
@@ -31,8 +31,8 @@ static inline bool encode_level_is_dict(const struct encode_level *level)
     return level->kind == ENCODE_DICT || level->kind == ENCODE_PAIRS;
 }
 
-/* The path of the element that the last of `depth` levels is at, as a new str. Very long paths lose
- * their middle. */
+/* The path of the element that the last of `depth` levels is at, as a new str. Very long paths lose their
+ * middle. */
 PyObject *encode_path(const struct encode_level *levels, size_t depth);
 
 #endif

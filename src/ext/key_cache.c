@@ -14,21 +14,21 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
-/* Eight bytes at a time; the last eight may overlap the ones before. */
+/* Eight bytes at a time; the last eight may overlap the ones before. The best bits are the high ones. */
 static size_t slot_of(const char *data, size_t len)
 {
     uint64_t hash = len, word = 0;
     if (len < 8) {
         for (size_t i = 0; i < len; i++)
             word = word << 8 | (uint8_t)data[i];
-        return mix(hash, word) & (KEY_CACHE_SLOTS - 1);
+        return mix(hash, word) >> (64 - KEY_CACHE_BITS);
     }
     for (size_t i = 0; i + 8 < len; i += 8) {
         memcpy(&word, data + i, 8);
         hash = mix(hash, word);
     }
     memcpy(&word, data + len - 8, 8);
-    return mix(hash, word) & (KEY_CACHE_SLOTS - 1);
+    return mix(hash, word) >> (64 - KEY_CACHE_BITS);
 }
 
 PyObject *key_cache_find(struct key_cache *cache, const struct ngr_json_text *text)

@@ -1,8 +1,7 @@
-/* The keys of records repeat: `content`, `chunk_order_index`, `full_doc_id`. The cache answers the
- * Python string for the bytes of a key without building it again, its hash already computed. Its
- * size is fixed: a newcomer takes the place of the one before it. The strings are not interned for
- * the whole interpreter, because 3.12 and later never free an interned string, and keys may be as
- * many as the documents. */
+/* The keys of records repeat: `content`, `chunk_order_index`, `full_doc_id`. The cache answers the Python
+ * string for the bytes of a key without building it again, its hash already computed. Its size is fixed: a
+ * newcomer takes the place of the one before it. The strings are not interned for the whole interpreter,
+ * because CPython 3.12 never frees an interned string, and keys may be as many as the documents. */
 #ifndef NGR_EXT_KEY_CACHE_H
 #define NGR_EXT_KEY_CACHE_H
 
@@ -11,8 +10,9 @@
 
 #include "json.h"
 
-#define KEY_CACHE_SLOTS   1024 /* a power of two */
-#define KEY_CACHE_LONGEST 64   /* bytes; longer keys are not kept */
+#define KEY_CACHE_BITS    10
+#define KEY_CACHE_SLOTS   (1 << KEY_CACHE_BITS)
+#define KEY_CACHE_LONGEST 64 /* characters; longer keys are not kept */
 
 struct key_cache {
     PyObject *slots[KEY_CACHE_SLOTS];

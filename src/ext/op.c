@@ -129,6 +129,8 @@ static PyObject *make_error(struct op *op, ngr_status st, const char *message)
         return Py_NewRef(op->error);
     if (st == NGR_E_NOMEM)
         PyErr_NoMemory();
+    else if (op->command)
+        errors_raise(state, st, "%S in namespace %R: %s", op->command, op->store->namespace_name, message);
     else
         errors_raise(state, st, "%s in namespace %R: %s", op->kind->name, op->store->namespace_name, message);
     return take_exception();
@@ -275,6 +277,7 @@ static int op_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(op->held);
     Py_VISIT(op->fields);
     Py_VISIT(op->snapshot);
+    Py_VISIT(op->command);
     return 0;
 }
 
@@ -291,6 +294,7 @@ static int op_clear_references(PyObject *self)
     Py_CLEAR(op->held);
     Py_CLEAR(op->fields);
     Py_CLEAR(op->snapshot);
+    Py_CLEAR(op->command);
     return 0;
 }
 

@@ -38,6 +38,7 @@ struct op {
 
     /* Working memory of single kinds. */
     unsigned char *flags;                 /* missing: one per id */
+    PyObject *command;                    /* execute: its first word, for messages */
     PyObject *containers[OP_MAX_NESTING]; /* execute: the list open at each depth, borrowed */
     struct ngr_put *put;                  /* put: while it is encoded */
     PyObject *snapshot;

@@ -176,6 +176,8 @@ PyObject *op_execute(struct store *store, PyObject *words, bool is_repeatable)
     }
     struct op *op = is_good ? op_new(store, &execute_kind) : NULL;
     if (op)
+        op->command = Py_NewRef(PyTuple_GET_ITEM(words, 0));
+    if (op)
         result = op_started(op, ngr_exec(op->set->client, spans, (size_t)count, is_repeatable, &sink, op));
     for (Py_ssize_t i = 0; owners && i < filled; i++)
         Py_XDECREF(owners[i]);

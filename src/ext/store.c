@@ -22,8 +22,8 @@ static bool remove_set(struct store *store, struct conn_set *set)
     return false;
 }
 
-/* Lets go of sets that can never be used again. Asking a loop whether it is closed runs Python code, and with it
- * perhaps another thread that changes the list: so this walks over a copy. */
+/* Lets go of sets that can never be used again. Asking a loop whether it is closed runs Python code, and with
+ * it perhaps another thread that changes the list: so this walks over a copy. */
 static void drop_stale(struct store *store)
 {
     PyObject *sets = PyList_GetSlice(store->sets, 0, PyList_GET_SIZE(store->sets));
@@ -130,6 +130,9 @@ static int read_texts(struct ngr_settings *s, PyObject *options)
     if (get_text(options, "host", &s->host) < 0 || get_text(options, "path", &s->path) < 0 ||
         get_text(options, "username", &s->username) < 0 || get_text(options, "password", &s->password) < 0 ||
         get_text(options, "client_name", &s->client_name) < 0 ||
+        get_text(options, "ssl_ca_certs", &s->tls.ca_certs) < 0 ||
+        get_text(options, "ssl_certfile", &s->tls.certfile) < 0 ||
+        get_text(options, "ssl_keyfile", &s->tls.keyfile) < 0 ||
         get_text(options, "endpoint", &s->endpoint) < 0)
         return -1;
     if ((s->host || s->path) && s->endpoint)
@@ -149,6 +152,9 @@ static int read_settings(struct ngr_settings *s, PyObject *options)
         get_integer(options, "max_connections", &connections) < 0 ||
         get_integer(options, "retry_attempts", &retries) < 0 ||
         get_integer(options, "max_value_bytes", &value_bytes) < 0 ||
+        get_flag(options, "tls", &s->tls.is_on) < 0 ||
+        get_flag(options, "ssl_verify", &s->tls.verifies) < 0 ||
+        get_flag(options, "ssl_check_hostname", &s->tls.checks_host) < 0 ||
         get_number(options, "connection_timeout", &s->connect_timeout) < 0 ||
         get_number(options, "socket_timeout", &s->socket_timeout) < 0 ||
         get_number(options, "health_check_interval", &s->idle_check) < 0 ||
@@ -272,8 +278,8 @@ static PyObject *method_execute(PyObject *self, PyObject *args, PyObject *kwargs
     return op_execute(store_of(self), words, is_repeatable);
 }
 
-/* The connections of the loop used last, a new reference; NULL when there are none that could be used. The caller
- * holds them because another thread may let go of them at any call of Python code. */
+/* The connections of the loop used last, a new reference; NULL when there are none that could be used. The
+ * caller holds them because another thread may let go of them at any call of Python code. */
 static struct conn_set *live_connections(struct store *store)
 {
     struct conn_set *set = store->current;
@@ -292,18 +298,17 @@ static PyObject *method_stats(PyObject *self, PyObject *unused)
     struct conn_set *set = live_connections(store);
     char *core = set ? ngr_client_stats(set->client) : NULL;
     (void)unused;
-    PyObject *stats = set && !core
-                          ? PyErr_NoMemory()
-                          : Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses, "writes",
-                                          n->writes, "corrupt", n->corrupt, "core", core);
+    PyObject *stats = set && !core ? PyErr_NoMemory()
+                                   : Py_BuildValue("{sKsKsKsKsz}", "hits", n->hits, "misses", n->misses,
+                                                   "writes", n->writes, "corrupt", n->corrupt, "core", core);
     ngr_release(core);
     Py_XDECREF(set);
     return stats;
 }
 
-/* Ends the calls of this storage that wait on one set of connections. Those of other loops, in other threads, are
- * not ours to touch: their connections end them. They are gathered first, because ending one runs the event
- * loop's code, and other threads with it, which may end any other. */
+/* Ends the calls of this storage that wait on one set of connections. Those of other loops, in other threads,
+ * are not ours to touch: their connections end them. They are gathered first, because ending one runs the
+ * event loop's code, and other threads with it, which may end any other. */
 static void close_ops(struct store *store, const struct conn_set *set)
 {
     struct ngr_list own;
@@ -338,7 +343,7 @@ static PyObject *method_close(PyObject *self, PyObject *unused)
         conn_set_detach(own, true);
         Py_DECREF(own);
     }
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 /* --- the type

@@ -21,11 +21,16 @@ static const char *written(void)
     return text;
 }
 
+static ngr_status write_ascii(const char *text, size_t len)
+{
+    return ngr_json_string_ucs1(&w, (const uint8_t *)text, len);
+}
+
 TEST(commas_and_colons_stand_where_json_wants_them)
 {
     start(0);
     CHECK_INT(ngr_json_begin_object(&w), NGR_OK);
-    CHECK_INT(ngr_json_string_ascii(&w, "a", 1), NGR_OK);
+    CHECK_INT(write_ascii("a", 1), NGR_OK);
     CHECK_INT(ngr_json_key(&w), NGR_OK);
     CHECK_INT(ngr_json_begin_array(&w), NGR_OK);
     CHECK_INT(ngr_json_null(&w), NGR_OK);
@@ -34,7 +39,7 @@ TEST(commas_and_colons_stand_where_json_wants_them)
     CHECK_INT(ngr_json_end_object(&w), NGR_OK);
     CHECK_INT(ngr_json_boolean(&w, false), NGR_OK);
     CHECK_INT(ngr_json_end_array(&w), NGR_OK);
-    CHECK_INT(ngr_json_string_ascii(&w, "b", 1), NGR_OK);
+    CHECK_INT(write_ascii("b", 1), NGR_OK);
     CHECK_INT(ngr_json_key(&w), NGR_OK);
     CHECK_INT(ngr_json_number_text(&w, "1.5", 3), NGR_OK);
     CHECK_INT(ngr_json_end_object(&w), NGR_OK);
@@ -116,7 +121,7 @@ static ngr_status write_sample(void)
     static const uint16_t wide[] = {'a', 0x20ac, '\n', 0xd800, 'b', 0xe9, 0xe9, 0xe9, 0xe9, 0xe9, 0xe9, 0xe9};
     ngr_status st = ngr_json_begin_array(&w);
     if (st == NGR_OK)
-        st = ngr_json_string_ascii(&w, "0123456789\"0123456789\n\x01\x01\x01\x01", 26);
+        st = write_ascii("0123456789\"0123456789\n\x01\x01\x01\x01", 26);
     if (st == NGR_OK)
         st = ngr_json_string_ucs2(&w, wide, 12);
     if (st == NGR_OK)
@@ -124,7 +129,7 @@ static ngr_status write_sample(void)
     if (st == NGR_OK)
         st = ngr_json_begin_object(&w);
     if (st == NGR_OK)
-        st = ngr_json_string_ascii(&w, "k", 1);
+        st = write_ascii("k", 1);
     if (st == NGR_OK)
         st = ngr_json_key(&w);
     if (st == NGR_OK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,20 @@ def test_module_can_be_run() -> None:
         timeout=60,
     )
     assert result.stdout.startswith("ngr-redis ")
+
+
+def test_log_is_quiet_beside_the_error(tmp_path: Path) -> None:
+    tmp_path.joinpath("kv_store_community_reports.json").write_text('{"1": "report"}')
+    result = subprocess.run(
+        [sys.executable, "-m", "nano_graphrag_redis", "migrate", str(tmp_path)],
+        env=os.environ | {"REDIS_URL": "redis://127.0.0.1:1", "REDIS_RETRY_ATTEMPTS": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("ngr-redis: ")
 
 
 def test_error_is_one_line_without_a_traceback(ngr: Any, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import pytest
 from nano_graphrag._storage import JsonKVStorage
 from nano_graphrag._utils import write_json
 
-from nano_graphrag_redis import RedisKVStorage
+from nano_graphrag_redis import RedisKVStorage, _native
 from nano_graphrag_redis.migrate import out_of_redis
+from nano_graphrag_redis.migrate.records import same_value
+from nano_graphrag_redis.migrate.target import TargetFile
 
 Put = Callable[[str, Any], Path]
 
@@ -80,6 +82,26 @@ def test_value_that_the_usual_writer_refuses_is_written(
     loaded = load(tmp_path, "full_docs")
     assert list(loaded) == ["before", "odd", "then"]
     assert loaded["odd"] == json.loads(value)
+
+
+def test_value_deeper_than_the_usual_writer_goes_is_written(tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(990):
+        deep = [deep]
+    with TargetFile(tmp_path / "file.json") as target:
+        target.add("before", 1)
+        target.add("deep", deep)
+    written = _native.loads((tmp_path / "file.json").read_bytes())
+    assert same_value(written, {"before": 1, "deep": deep})
+
+
+def test_looking_at_records_does_not_prolong_their_life(
+    ngr: Any, redis_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_TTL_SLIDING", "1")
+    redis_client.set("nano_graphrag:community_reports:1", '"report"', ex=100)
+    assert ngr("export", tmp_path).code == 0
+    assert redis_client.ttl("nano_graphrag:community_reports:1") <= 100
 
 
 def test_namespaces_are_found_and_other_keys_left_alone(ngr: Any, redis_client: Any, tmp_path: Path) -> None:

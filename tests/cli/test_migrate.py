@@ -132,6 +132,28 @@ def test_records_arrive_in_many_batches(
     assert len(raw_keys(redis_client)) == 30
 
 
+def test_what_was_written_is_committed(
+    ngr: Any, put: Put, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deletes the files after a migration relies on it."""
+    calls: list[str] = []
+
+    def record(name: str) -> None:
+        real = getattr(RedisKVStorage, name)
+
+        async def recorded(self: Any, *arguments: Any) -> None:
+            calls.append(name)
+            await real(self, *arguments)
+
+        monkeypatch.setattr(RedisKVStorage, name, recorded)
+
+    record("upsert")
+    record("index_done_callback")
+    put("full_docs", DOCUMENTS)
+    assert ngr("migrate", workdir).code == 0
+    assert calls == ["upsert", "index_done_callback"]
+
+
 class TestExpiry:
     def test_default_is_applied_and_said_before(
         self, ngr: Any, put: Put, workdir: Path, redis_client: Any
@@ -288,7 +310,23 @@ class TestSource:
         assert "kv_store_full_doc.json" in outcome.err
         assert "the namespaces there are full_docs" in outcome.err
 
-    def test_file_that_changes_meanwhile_is_noticed(
+    def test_file_that_changes_while_it_is_parsed_is_noticed(
+        self, ngr: Any, put: Put, workdir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = json.load
+
+        def load(file: Any) -> Any:
+            document = real(file)
+            put("full_docs", {"another": "program"})
+            return document
+
+        put("full_docs", DOCUMENTS)
+        monkeypatch.setattr("json.load", load)
+        outcome = ngr("migrate", workdir, "--dry-run")
+        assert outcome.code == 1
+        assert "changed while it was being read" in outcome.err
+
+    def test_file_that_changes_between_the_passes_is_noticed(
         self, ngr: Any, put: Put, workdir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put("full_docs", DOCUMENTS)

@@ -13,8 +13,8 @@ from nano_graphrag_redis.config import Settings, resolve
 from nano_graphrag_redis.errors import ConfigurationError, UnsupportedFeatureError
 
 SPECIALS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ é"
-PIECES = ("CANARY1", "CANARY2", "CANARY3", "CANARY4", "canary")  # a lower-cased host would be a piece, too
-CANARY = f"CANARY1{SPECIALS}CANARY2"
+PIECES = ("CANARYONE", "CANARYTWO", "CANARYSIX", "canary")  # a lower-cased host would be a piece, too
+CANARY = f"CANARYONE{SPECIALS}CANARYTWO"
 PLACES = (
     "redis://u:{}@h",
     "redis://{}@h",
@@ -70,25 +70,26 @@ def test_a_set_password_is_visible_as_such() -> None:
     assert "username=None, password=***" in repr(resolve("n", {"redis_password": CANARY}, {}))
 
 
+def raw_passwords() -> Iterator[str]:
+    for first in SPECIALS:
+        for second in "/?#@:=&%":
+            yield f"CANARYONE{first}CANARYTWO{second}CANARYSIX"
+
+
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("first", SPECIALS)
-@pytest.mark.parametrize("second", "/?#@:=&%")
-def test_a_raw_special_is_taken_whole_or_refused_in_silence(place: str, first: str, second: str) -> None:
-    raw = f"CANARY1{first}CANARY2{second}CANARY3"
-    try:
-        settings = resolve("n", {"redis_url": place.format(raw)}, {})
-    except ConfigurationError as error:
-        assert_hidden(shown_by_error(error))
-        return
-    assert_hidden(shown_by(settings))
-    if "?" in place:  # a query ends an option at '&' and reads '+' as a space, as redis-py does
-        assert settings.password in (
-            raw.replace("+", " "),
-            "CANARY1",
-            f"CANARY1{first.replace('+', ' ')}CANARY2",
-        )
-    else:
-        assert f"{settings.username or ''}:{settings.password or ''}".strip(":").endswith(raw.strip(":"))
+def test_raw_specials_are_taken_whole_or_refused_in_silence(place: str) -> None:
+    for raw in raw_passwords():
+        try:
+            settings = resolve("n", {"redis_url": place.format(raw)}, {})
+        except ConfigurationError as error:
+            assert_hidden(shown_by_error(error))
+            continue
+        assert_hidden(shown_by(settings))
+        if "?" in place:  # as in redis-py, '&' ends an option and '+' is a space
+            assert settings.password == raw.partition("&")[0].replace("+", " ")
+        else:
+            credentials = f"{settings.username or ''}:{settings.password or ''}"
+            assert credentials.strip(":").endswith(raw.strip(":"))
 
 
 @pytest.mark.parametrize(
@@ -106,23 +107,23 @@ def test_a_url_with_an_error_elsewhere_is_not_quoted(head: str, tail: str) -> No
 @pytest.mark.parametrize(
     "config",
     [
-        {"redis_password": ["CANARY1"]},
-        {"redis_password": "CANARY1\0"},
-        {"redis_password": "CANARY1\ud800"},
-        {"redis_username": b"CANARY1"},
-        {"redis_url": b"redis://:CANARY1@h"},
-        {"redis_url": "redis://:CANARY1\ud800@h"},
-        {"redis_url": "redis://:CANARY1\n@h"},
-        {"redis_url": "CANARY1"},
-        {"redis_url": "u:CANARY1@h:6379"},
-        {"redis_url": "redis://u:CANARY1"},
-        {"redis_url": "redis://h?CANARY1@h=1"},
-        {"redis_url": "redis://h?socket_timeout=redis%3A%2F%2F%3ACANARY1%40h"},
-        {"redis_key_prefix": "redis://:CANARY1@h"},
-        {"redis_max_connections": "redis://:CANARY1@h"},
-        {"redis_durability": "u:CANARY1@h"},
-        {"redis_ttl": "redis://:CANARY1@h"},
-        {"addon_params": "redis://:CANARY1@h"},
+        {"redis_password": ["CANARYONE"]},
+        {"redis_password": "CANARYONE\0"},
+        {"redis_password": "CANARYONE\ud800"},
+        {"redis_username": b"CANARYONE"},
+        {"redis_url": b"redis://:CANARYONE@h"},
+        {"redis_url": "redis://:CANARYONE\ud800@h"},
+        {"redis_url": "redis://:CANARYONE\n@h"},
+        {"redis_url": "CANARYONE"},
+        {"redis_url": "u:CANARYONE@h:6379"},
+        {"redis_url": "redis://u:CANARYONE"},
+        {"redis_url": "redis://h?CANARYONE@h=1"},
+        {"redis_url": "redis://h?socket_timeout=redis%3A%2F%2F%3ACANARYONE%40h"},
+        {"redis_key_prefix": "redis://:CANARYONE@h"},
+        {"redis_max_connections": "redis://:CANARYONE@h"},
+        {"redis_durability": "u:CANARYONE@h"},
+        {"redis_ttl": "redis://:CANARYONE@h"},
+        {"addon_params": "redis://:CANARYONE@h"},
     ],
 )
 def test_a_secret_in_a_wrong_place_is_not_quoted(config: dict[str, object]) -> None:

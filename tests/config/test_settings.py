@@ -276,8 +276,6 @@ def test_the_endpoint_has_no_credentials(url: str, endpoint: str) -> None:
 @pytest.mark.parametrize(
     ("url", "piece"),
     [
-        ("rediss://h", "TLS (rediss://) is not built yet; use unix://, or redis://"),
-        ("valkeys://h", "TLS (valkeys://) is not built yet"),
         (
             "redis+sentinel://h/main",
             "Redis Sentinel (redis+sentinel://) is not built yet; use the redis:// URL",
@@ -291,7 +289,7 @@ def test_what_is_not_built_yet_says_so(url: str, piece: str) -> None:
     assert piece in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["redis://h", "valkey://h", "unix:///s"])
+@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "valkey://h", "valkeys://h", "unix:///s"])
 def test_what_is_built_is_supported(url: str) -> None:
     build({"redis_url": url}).require_supported()
 
@@ -323,6 +321,12 @@ def test_native_options_are_plain_values() -> None:
         "strict_json": False,
         "max_value_bytes": 512 * 2**20,
         "max_atomic_bytes": 64 * 2**20,
+        "tls": False,
+        "ssl_verify": True,
+        "ssl_check_hostname": True,
+        "ssl_ca_certs": None,
+        "ssl_certfile": None,
+        "ssl_keyfile": None,
     }
 
 

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
+from redis.asyncio import connection as redis
 
 from nano_graphrag_redis import config_url
 from nano_graphrag_redis.config import Settings, resolve
 from nano_graphrag_redis.errors import ConfigurationError
 
-# What redis-py 8.1's asyncio connections and pools take as a text or a number; objects cannot stand in a URL.
-REDIS_PY = [
-    "client_name",
-    "db",
-    "decode_responses",
-    "encoding",
-    "encoding_errors",
-    "health_check_interval",
-    "host",
-    "legacy_responses",
-    "lib_name",
-    "lib_version",
-    "max_connections",
-    "password",
-    "path",
-    "port",
-    "protocol",
-    "retry_on_error",
-    "retry_on_timeout",
-    "socket_connect_timeout",
-    "socket_keepalive",
-    "socket_read_size",
-    "socket_timeout",
-    "ssl_ca_certs",
-    "ssl_ca_data",
-    "ssl_ca_path",
-    "ssl_cert_reqs",
-    "ssl_certfile",
-    "ssl_check_hostname",
-    "ssl_ciphers",
-    "ssl_exclude_verify_flags",
-    "ssl_include_verify_flags",
-    "ssl_keyfile",
-    "ssl_min_version",
-    "ssl_password",
-    "timeout",
-    "username",
-]
+# Parameters of redis-py that take objects or serve redis-py itself: no URL can spell them.
+NOT_FOR_URLS = {
+    "connection_class",
+    "connection_kwargs",
+    "credential_provider",
+    "driver_info",
+    "encoder_class",
+    "event_dispatcher",
+    "himport_registry",
+    "kwargs",
+    "maint_notifications_config",
+    "maint_notifications_pool_handler",
+    "maintenance_notification_hash",
+    "maintenance_state",
+    "orig_host_address",
+    "orig_socket_connect_timeout",
+    "orig_socket_timeout",
+    "oss_cluster_maint_notifications_handler",
+    "parser_class",
+    "queue_class",
+    "redis_connect_func",
+    "retry",
+    "self",
+    "socket_keepalive_options",
+    "socket_type",
+}
 
 
 def build(url: str, **config: object) -> Settings:
@@ -65,7 +56,19 @@ def test_every_option_of_redis_py_has_one_fate() -> None:
         *config_url.WITHOUT_EFFECT,
         *config_url.REFUSED,
     ]
-    assert sorted(fates) == sorted(REDIS_PY)
+    parameters = {
+        name
+        for cls in (
+            redis.AbstractConnection,
+            redis.Connection,
+            redis.SSLConnection,
+            redis.UnixDomainSocketConnection,
+            redis.ConnectionPool,
+            redis.BlockingConnectionPool,
+        )
+        for name in inspect.signature(cls.__init__).parameters
+    }
+    assert sorted(fates) == sorted(parameters - NOT_FOR_URLS)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,11 @@ def test_a_refused_option_says_what_to_do_instead(option: str) -> None:
 )
 def test_an_unknown_option_is_an_error(option: str, piece: str) -> None:
     assert piece in complaint(f"redis://h?{option}")
+
+
+def test_an_unknown_option_behind_a_password_is_named_only_when_it_resembles_a_known_one() -> None:
+    assert "unknown option (known: " in complaint("redis://h?password=start&rest")
+    assert "unknown option max_conections; did you mean" in complaint("redis://:p@h?max_conections=5")
 
 
 @pytest.mark.parametrize(

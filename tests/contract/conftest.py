@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from servers import FLAVOURS, Server
@@ -21,6 +22,7 @@ from subject import ORACLE, OURS, Candidate, Subject, close
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "redis_part: a promise that only storages in Redis make")
+    hypothesis.settings.register_profile("first-failure", phases=[hypothesis.Phase.generate])
     path = config.getoption("--kv")
     if path and ":" not in path:
         raise pytest.UsageError(f"--kv {path}: say module:Class, for example {OURS}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -177,7 +176,6 @@ def test_a_binary_that_is_not_there_is_named():
         EmbeddedServer(binary="/no/such/server").start()
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 def test_any_redis_server_will_do():
     with EmbeddedServer(binary="redis-server") as server:
         assert ask(server.url, "PING") == "+PONG\r\n"

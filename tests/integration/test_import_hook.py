@@ -211,11 +211,20 @@ class OtherHook:
             self.asking = False
 
 
+class CarelessHook:
+    """Another library's hook, which asks all other finders and does not notice when it is asked itself."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        return next((spec for spec in others if spec), None)
+
+
+@pytest.mark.parametrize("other", [OtherHook, CarelessHook])
 @pytest.mark.parametrize("position", [0, 1], ids=["before ours", "after ours"])
-def test_action_runs_once_beside_another_hook(make_module: MakeModule, position: int) -> None:
+def test_action_runs_once_beside_another_hook(make_module: MakeModule, position: int, other: type) -> None:
     make_module("contested", "")
     when_imported("contested", mark)
-    sys.meta_path.insert(position, OtherHook())  # type: ignore[arg-type]
+    sys.meta_path.insert(position, other())
     assert importlib.import_module("contested").marks == 1
 
 

@@ -76,7 +76,7 @@ def test_settings_arrive_by_asdict(tmp_path: Path) -> None:
 def test_uninstall_restores_every_place_of_the_default() -> None:
     before = (default_of(GraphRAG), GraphRAG.__dataclass_fields__[FIELD].default, getattr(GraphRAG, FIELD))
     install()
-    assert default_of(GraphRAG) is RedisKVStorage
+    assert default_of(GraphRAG) is GraphRAG.key_string_value_json_storage_cls is RedisKVStorage
     uninstall()
     after = (default_of(GraphRAG), GraphRAG.__dataclass_fields__[FIELD].default, getattr(GraphRAG, FIELD))
     assert before == after == (JsonKVStorage,) * 3

@@ -182,3 +182,12 @@ def test_launch_folder_comes_first_and_once() -> None:
 def test_empty_entry_of_pythonpath_keeps_its_meaning() -> None:
     assert launch_environment({"PYTHONPATH": ":/a"})["PYTHONPATH"] == f"{FOLDER}::/a"
     assert launch_environment({"PYTHONPATH": ""})["PYTHONPATH"] == FOLDER
+
+
+def test_launch_folder_is_a_package_so_that_wheels_contain_it() -> None:
+    assert Path(FOLDER, "__init__.py").is_file()
+
+
+def test_no_pth_file_is_shipped() -> None:
+    """It is written by `enable` alone: a wheel that brings one acts without being asked."""
+    assert list(Path(FOLDER).parent.parent.rglob("*.pth")) == []

@@ -60,7 +60,7 @@ async def test_closing_ends_the_calls_that_wait(server: Server, is_connected: bo
     assert {type(outcome) for outcome in outcomes} == {ClosedError}
     texts = {str(outcome) for outcome in outcomes}
     assert all("full_docs" in text and "aclose() was called while this call was waiting" in text for text in texts)
-    assert {text.partition(" ")[0] for text in texts} == {*CALLS} - {"ping"} | {"command"}
+    assert {text.partition(" ")[0] for text in texts} == {*CALLS} - {"ping"} | {"PING"}
 
 
 async def test_closing_ends_a_batch_that_is_still_encoded(server: Server) -> None:

@@ -1,0 +1,1 @@
+"""Storages with one deliberate fault each; the suite must fail on every one of them."""
