@@ -70,10 +70,10 @@ class Container:
         self.environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", **self.service["environment"]}
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Runs the command as the first of a process group of its own."""
+        command, place = self.service["command"], {"env": self.environment, "cwd": self.folder}
         with log.open("ab") as out:
-            return subprocess.Popen(
-                self.service["command"], env=self.environment, cwd=self.folder, stdout=out, stderr=out
-            )
+            return subprocess.Popen(command, **place, stdout=out, stderr=out, start_new_session=True)
 
     def is_healthy(self, **environment: str) -> bool:
         """Runs the probe, as docker runs CMD-SHELL; its exit code is all that docker looks at."""
