@@ -27,7 +27,7 @@ from contestants import Contestant, Native
 from harness import fresh, gate, records, report, rounds, workloads
 from harness.arena import Arena, Stock
 from harness.report import Progress
-from harness.rounds import Outcome
+from harness.rounds import Outcome, Plan
 from harness.server import Server
 from harness.workloads import Workload
 
@@ -46,12 +46,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--peer", action="append", metavar="TEXT", help="only contestants whose name contains this"
     )
-    parser.add_argument("--rounds", type=int, help="default 7; 15 with --gate")
+    parser.add_argument("--rounds", type=int, default=7, help="default 7")
     parser.add_argument("--unix", action="store_true", help="a Unix socket instead of loopback TCP")
     parser.add_argument("--uvloop", action="store_true", help="uvloop instead of asyncio's own event loop")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds if options.rounds is not None else 15 if options.gate else 7
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options
@@ -81,7 +80,7 @@ def make_stock(names: set[str]) -> Stock:
 
 
 async def compare(
-    chosen: list[Workload], kinds: list[type[Contestant]], server: Server, count: int, progress: Progress
+    chosen: list[Workload], kinds: list[type[Contestant]], server: Server, plan: Plan, progress: Progress
 ) -> list[Outcome]:
     stock = make_stock({workload.name for workload in chosen})
     stock.load_into(server)
@@ -94,7 +93,7 @@ async def compare(
             await arena.open()
             stack.push_async_callback(arena.close)
         for workload in chosen:
-            outcomes.append(await rounds.race(workload, arenas, count, progress))
+            outcomes.append(await rounds.race(workload, arenas, plan, progress))
             progress.clear()
             report.print_outcome(outcomes[-1], OURS)
     return outcomes
@@ -107,7 +106,8 @@ def run(options: argparse.Namespace, progress: Progress) -> tuple[list[Outcome],
     outcomes = []
     with Server(use_socket=options.unix) as server:
         if chosen:
-            job = compare(chosen, kinds, server, options.rounds, progress)
+            plan = gate.PLAN if options.gate else Plan(options.rounds)
+            job = compare(chosen, kinds, server, plan, progress)
             outcomes = run_loop(job, options.uvloop)
         for subject in fresh.ALL:
             if is_chosen(subject.name, options):
@@ -132,9 +132,7 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     outcomes, server_version = run(options, progress)
     transport = "a Unix socket" if options.unix else "loopback TCP"
-    where = report.environment(
-        server_version, transport=transport, uvloop=options.uvloop, rounds=options.rounds
-    )
+    where = report.environment(server_version, transport=transport, uvloop=options.uvloop)
     report.print_environment(where)
     if options.json:
         figures = {outcome.workload.name: report.as_json(outcome, OURS) for outcome in outcomes}

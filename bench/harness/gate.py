@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .rounds import Outcome, median
+from .rounds import Outcome, Plan, median
 
 TOLERANCE = 0.25
 
@@ -29,6 +29,7 @@ FLOORS = (
     Floor("get_1000_chunks", REDIS[1:], 1.5),
 )
 
+PLAN = Plan(rounds=15, seconds=20)  # per workload: the gate shall take less than a minute
 WORKLOADS = frozenset(floor.workload for floor in FLOORS)
 PEERS = frozenset(peer for floor in FLOORS for peer in floor.peers)
 

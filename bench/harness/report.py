@@ -77,7 +77,8 @@ def print_outcome(outcome: Outcome, ours: str) -> None:
     has_rate = columns[0] == WALL
     heads = [f"{workload.unit}s/s".rjust(12)] if has_rate else []
     heads += [f"{c.name}, {c.unit}".rjust(18) for c in columns]
-    print(f"\n{workload.title}\n  {'':{NAME_WIDTH}}{''.join(heads)}{'times ours':>22}")
+    rounds = max(len(series.figures) for series in outcome.series.values())
+    print(f"\n{workload.title} ({rounds} rounds)\n  {'':{NAME_WIDTH}}{''.join(heads)}{'times ours':>22}")
     for name, series in outcome.series.items():
         if series.failure:
             print(f"  {name:{NAME_WIDTH}}  out: {series.failure[:90]}")
@@ -121,7 +122,7 @@ def print_environment(where: dict[str, Any]) -> None:
     loop = "uvloop" if where["uvloop"] else "asyncio"
     print(
         f"\nPython {where['python']}, {loop}, {where['transport']}, redis-server {where['server']}, "
-        f"{where['processors']} processors (load {where['load']:.1f}), {where['rounds']} rounds\n{packages}"
+        f"{where['processors']} processors (load {where['load']:.1f})\n{packages}"
     )
 
 

@@ -4,7 +4,9 @@ taken within a round and only then put together, for the same reason."""
 
 from __future__ import annotations
 
+import math
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +17,16 @@ from .arena import Arena
 from .workloads import Column, Figures, Workload, WrongAnswer
 
 Progress = Callable[[str], None]
+
+FEWEST_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long one workload is measured: so many rounds, or fewer when the time is up."""
+
+    rounds: int
+    seconds: float = math.inf
 
 
 @dataclass
@@ -86,7 +98,7 @@ async def measure(workload: Workload, arena: Arena, series: Series) -> None:
     series.figures.append(await workload.measure(arena))
 
 
-async def race(workload: Workload, arenas: Sequence[Arena], rounds: int, progress: Progress) -> Outcome:
+async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress: Progress) -> Outcome:
     """Checks every contestant, then measures them in turns."""
     outcome = Outcome(workload)
     runners = [(a, Series()) for a in arenas if a.contestant.takes_part_in(workload.name)]
@@ -95,10 +107,13 @@ async def race(workload: Workload, arenas: Sequence[Arena], rounds: int, progres
         outcome.series[arena.contestant.name] = series
         await attempt(partial(check, workload, arena), series)
     limit = Series()
-    for number in range(rounds):
+    start_time = time.monotonic()
+    for number in range(plan.rounds):
+        if number >= FEWEST_ROUNDS and time.monotonic() - start_time > plan.seconds:
+            break
         start = number % len(runners)
         for arena, series in runners[start:] + runners[:start]:
-            progress(f"{workload.name}: round {number + 1} of {rounds}: {arena.contestant.name}")
+            progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {arena.contestant.name}")
             await attempt(partial(measure, workload, arena, series), series)
         figures = await limits.measure(workload, arenas[0])
         if figures:

@@ -116,7 +116,7 @@ class Sequential(_SingleReads):
 class ManyTasks(_SingleReads):
     name = "get_64_tasks"
     title = f"get_by_id, {TASKS} tasks, answers of 1.5 KB"
-    operations = 100 * TASKS
+    operations = 50 * TASKS
 
     async def run(self, arena: Arena, argument: list[str]) -> list[Any]:
         get = arena.answers.get_by_id
@@ -338,7 +338,7 @@ class LongestBlock(Workload):
     operations = 1
 
     async def run(self, arena: Arena, argument: None) -> tuple[Figures, list[Any]]:
-        """CPU and wall time of the longest turn (a busy machine lengthens only the second), and the values."""
+        """CPU and wall time of the longest turn, of which a busy machine lengthens the second; the values."""
         loop = asyncio.get_running_loop()
         start = time.perf_counter()
         wall, cpu, last_wall, last_cpu = 0.0, 0.0, start, time.thread_time()
