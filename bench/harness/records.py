@@ -21,13 +21,15 @@ SENTENCES = (
     "Компания открыла новое отделение в Санкт-Петербурге, но закрыла его через два года.\n",
     "A letter of 3 May 2004 names five more people, all of whom worked for the harbour authority.\n",
     "Its C:\\archive\\1998 folder held 4,211 scanned pages\tand one spreadsheet without a header.\n",
-    "Customers rated the service 4.7 out of 5 ⭐, which the press office repeated for years 🙂.\n",
 )
+EMOJI = "Customers rated the service 4.7 out of 5, which the press office repeated for years 🙂.\n"
 
 
 def text(dice: random.Random, size: int) -> str:
-    """Sentences of `size` bytes of UTF-8, or a few more."""
-    parts: list[str] = []
+    """Sentences of `size` bytes of UTF-8, or a few more. One emoji makes Python keep four bytes for each
+    character of a str, so these are rare here as they are in documents."""
+    parts: list[str] = [EMOJI] if dice.random() < 0.1 else []
+    size -= sum(len(part.encode()) for part in parts)
     while size > 0:
         parts.append(dice.choice(SENTENCES))
         size -= len(parts[-1].encode())
