@@ -71,9 +71,11 @@ class Container:
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Runs the command as the first of a process group of its own."""
-        command, place = self.service["command"], {"env": self.environment, "cwd": self.folder}
+        command: list[str] = self.service["command"]
         with log.open("ab") as out:
-            return subprocess.Popen(command, **place, stdout=out, stderr=out, start_new_session=True)
+            return subprocess.Popen(
+                command, env=self.environment, cwd=self.folder, stdout=out, stderr=out, start_new_session=True
+            )
 
     def is_healthy(self, **environment: str) -> bool:
         """Runs the probe, as docker runs CMD-SHELL; its exit code is all that docker looks at."""

@@ -31,6 +31,7 @@ ORDER = [  # the rooms of src/core and their files, each .h, .c or both; the fir
     ("ngr", ["ngr"]),
     ("req", ["req"]),
     ("heap", ["heap"]),
+    ("tls", ["tls"]),
     ("transport", ["transport"]),
     ("conn", ["conn"]),
     ("pool", ["pool"]),
@@ -41,7 +42,7 @@ ORDER = [  # the rooms of src/core and their files, each .h, .c or both; the fir
     ("control", ["control"]),
 ]
 PUBLIC = {"ngr.h", "json.h", "loop.h"}
-LIBRARIES = {"hiredis": "reply", "cjson": "control", "openssl": "transport"}  # each in one room only
+LIBRARIES = {"hiredis": "reply", "cjson": "control", "openssl": "tls"}  # each in one room only
 
 RANK = {stem: rank for rank, (_, stems) in enumerate(ORDER) for stem in stems}
 ROOM = {stem: room for room, stems in ORDER for stem in stems}
