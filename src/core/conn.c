@@ -411,17 +411,17 @@ enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 static void take_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
 {
     ngr_status st = ngr_answer_status(r->data, r->len);
-    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM))
+    bool is_about_us = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
+    if ((step == STEP_SETNAME && is_about_us) || (step == STEP_PING && st == NGR_E_PERM))
         return;
     int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
-    if (step != STEP_AUTH) {
+    if (step != STEP_AUTH || !is_about_us) {
         break_later(c, st, "%.*s", shown, r->data);
         return;
     }
     while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
         word++;
-    bool is_about_auth = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
-    break_later(c, is_about_auth ? NGR_E_AUTH : st, "the server refused AUTH (%.*s)", word, r->data);
+    break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)

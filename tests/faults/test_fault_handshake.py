@@ -120,7 +120,8 @@ async def test_a_refused_handshake_says_what_the_server_said(case: str) -> None:
         assert type(error) is error_class
         assert text in str(error)
         assert "secret" not in str(error)
-        assert [words[0] for words in server.heard] == [b"AUTH", b"SELECT", b"CLIENT", b"PING"]
+        heard = [words[0].decode() for words in server.heard]
+        assert heard == STEPS[: len(heard)], "and the order is the one that every server understands"
         await kv.aclose()
 
 
