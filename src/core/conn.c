@@ -415,13 +415,14 @@ static void take_refusal(struct ngr_conn *c, enum greeting_step step, const stru
     if ((step == STEP_SETNAME && is_about_us) || (step == STEP_PING && st == NGR_E_PERM))
         return;
     int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
-    if (step != STEP_AUTH || !is_about_us) {
-        break_later(c, st, "%.*s", shown, r->data);
-        return;
-    }
     while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
         word++;
-    break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+    if (step != STEP_AUTH)
+        break_later(c, st, "%.*s", shown, r->data);
+    else if (is_about_us)
+        break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+    else
+        break_later(c, st, st == NGR_E_MAXCLIENTS ? "max number of clients reached" : "LOADING");
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)
