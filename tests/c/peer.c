@@ -237,7 +237,9 @@ size_t peer_send_bytes(struct peer *p, size_t n, const char *data, size_t len)
 
 void peer_send(struct peer *p, size_t n, const char *text)
 {
-    peer_send_bytes(p, n, text, strlen(text));
+    errno = 0;
+    bool is_full = peer_send_bytes(p, n, text, strlen(text)) < strlen(text) && errno == EAGAIN;
+    insist(!is_full, "no room to send: let the other side read");
 }
 
 void peer_close(struct peer *p, size_t n)

@@ -20,15 +20,15 @@ struct tiny {
         struct tiny_text key, value;
     } rows[TINY_ROWS];
     size_t count;
-    size_t page;                             /* keys in a page of SCAN; 0: all */
-    bool scan_repeats, scan_ignores_match;   /* as servers are allowed to, and as they are not */
-    long reads_at_most, sends_at_most;       /* bytes, until all connections are cut; -1: no limit */
-    unsigned cuts;                           /* how often that happened */
-    const char *refused_word, *refusal;      /* this command is refused with this reply */
-    unsigned refusals;                       /* so many times more */
-    struct tiny_text queued[PEER_MAX];       /* between MULTI and EXEC */
+    size_t page;                           /* keys in a page of SCAN; 0: all */
+    bool scan_repeats, scan_ignores_match; /* as servers are allowed to, and as they are not */
+    long reads_at_most, sends_at_most;     /* bytes, until all connections are cut; -1: no limit */
+    unsigned cuts;                         /* how often that happened */
+    const char *refused_word, *refusal;    /* this command is refused with this reply */
+    unsigned refusals;                     /* so many times more */
+    struct tiny_text queued[PEER_MAX];     /* between MULTI and EXEC */
     bool is_queueing[PEER_MAX];
-    size_t done[PEER_MAX];                   /* bytes of peer.conns[n].in that were dealt with */
+    size_t done[PEER_MAX]; /* bytes of peer.conns[n].in that were dealt with */
 };
 
 void tiny_init(struct tiny *t);
