@@ -49,21 +49,22 @@ async def test_certificate_and_key_may_share_a_file(
 
 async def test_a_missing_client_certificate_is_an_error_of_tls(strict: TlsServer, trusting: Trusting) -> None:
     """TLS 1.3 says so only after its handshake, in answer to the first command; the outcome is the same."""
-    kv = trusting(strict.url)
-    started = time.monotonic()
-    with pytest.raises(TlsError, match=r"certificate required|handshake failure|certificate unknown") as caught:
-        await kv.get_by_id("a")
-    assert "redis_ssl_certfile" in str(caught.value)
-    assert time.monotonic() - started < 1.0, "what cannot get better is not tried again"
-    await kv.aclose()
+    for _ in range(50):  # the server may have refused and closed before the first command is written, or after
+        kv = trusting(strict.url, redis_retry_attempts=0)
+        with pytest.raises(TlsError, match=r"certificate required|handshake failure") as caught:
+            await kv.get_by_id("a")
+        assert "redis_ssl_certfile" in str(caught.value)
+        await kv.aclose()
 
 
 async def test_a_client_certificate_of_a_stranger_is_refused_by_the_server(
     strict: TlsServer, trusting: Trusting, stranger: Authority
 ) -> None:
     kv = trusting(strict.url, **ours(stranger.issue()))
+    started = time.monotonic()
     with pytest.raises(TlsError, match="unknown ca"):
         await kv.get_by_id("a")
+    assert time.monotonic() - started < 0.5, "what cannot get better is not tried again"
     await kv.aclose()
 
 
@@ -167,9 +168,10 @@ def test_a_key_with_a_passphrase_is_refused_without_a_prompt(
 ) -> None:
     identity = authority.issue(passphrase="a passphrase", old_format=old_format)
     ended = run(ASKS, tls_server.url, identity.cert, identity.key, within=10.0)
-    ended.assert_silent()
+    assert ended.code == 0
     assert f"redis_ssl_keyfile {identity.key} cannot be used" in ended.out
     assert "passphrase" in ended.out
+    assert "Enter" not in ended.out + ended.err, "nobody is asked"
 
 
 # --- when files change -----------------------------------------------------------------------------------
