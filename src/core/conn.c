@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -207,6 +208,13 @@ static void advance(struct ngr_conn *c, size_t bytes)
     }
 }
 
+/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the reason
+ * is still there to be read, and the reading ends the connection. */
+static bool may_hold_a_refusal(const struct ngr_conn *c, struct ngr_io io)
+{
+    return c->transport.tls && c->state == NGR_CONN_GREETING && (io.error == EPIPE || io.error == ECONNRESET);
+}
+
 /* True while there is more and the peer took all it was offered. */
 static bool write_some(struct ngr_conn *c, size_t *budget)
 {
@@ -218,7 +226,8 @@ static bool write_some(struct ngr_conn *c, size_t *budget)
     struct ngr_io io = ngr_transport_write(&c->transport, iov, count);
     c->traffic->writes++;
     if (io.what == NGR_IO_FAILED) {
-        break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
+        if (!may_hold_a_refusal(c, io))
+            break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
         return false;
     }
     advance(c, io.bytes);
