@@ -514,6 +514,9 @@ static void secure(struct ngr_conn *c)
     if (io.what == NGR_IO_EOF)
         break_later(c, NGR_E_CONNECT,
                     "the server closed the connection during the TLS handshake: does it speak TLS?");
+    if (io.what == NGR_IO_FAILED && io.error) /* of the socket: another try may fare better */
+        break_later(c, NGR_E_CONNECT, "the TLS handshake was cut off: %s",
+                    ngr_transport_error(&c->transport, io));
     if (io.what == NGR_IO_FAILED)
         break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
     if (io.what == NGR_IO_DONE) {
