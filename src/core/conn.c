@@ -373,6 +373,14 @@ static ngr_status on_whole(void *user)
     return c->broken == NGR_OK ? NGR_OK : NGR_E_CLOSED;
 }
 
+/* A plain client that knocks at a TLS port is turned away without a word. */
+static const char *advice_at_the_end(const struct ngr_conn *c)
+{
+    bool is_first_word = c->state == NGR_CONN_GREETING && c->own.seen == 0;
+    bool is_plain_tcp = !c->transport.tls && !c->settings->path;
+    return is_first_word && is_plain_tcp ? " before its first answer: does it expect TLS (rediss://)?" : "";
+}
+
 static void read_some(struct ngr_conn *c)
 {
     struct ngr_traffic *t = c->traffic;
@@ -382,12 +390,13 @@ static void read_some(struct ngr_conn *c)
         if (io.what == NGR_IO_AGAIN)
             return;
         if (io.what == NGR_IO_EOF)
-            break_later(c, NGR_E_LOST, "the server closed the connection");
+            break_later(c, NGR_E_LOST, "the server closed the connection%s", advice_at_the_end(c));
         if (io.what == NGR_IO_FAILED && c->state == NGR_CONN_GREETING &&
             !io.error) /* TLS 1.3 refuses us only now */
             break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
         if (io.what == NGR_IO_FAILED)
-            break_later(c, NGR_E_LOST, "reading failed: %s", ngr_transport_error(&c->transport, io));
+            break_later(c, NGR_E_LOST, "reading failed: %s%s", ngr_transport_error(&c->transport, io),
+                        advice_at_the_end(c));
         if (io.what != NGR_IO_DONE)
             return;
         t->bytes_in += io.bytes;
