@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 from certificates import Identity
-from scripted import Script, ScriptedServer
+from scripted import Peer, Script, ScriptedServer
 from servers import Server
 
 
@@ -36,11 +36,24 @@ def server_context(identity: Identity) -> ssl.SSLContext:
     return context
 
 
+def say_goodbye(peer: Peer) -> None:
+    """Sends close_notify, and does not wait for the client's."""
+    line = peer._line
+    assert isinstance(line, ssl.SSLSocket)
+    line.settimeout(0.05)
+    with contextlib.suppress(OSError):
+        line.unwrap()
+
+
 class TlsScriptedServer(ScriptedServer):
-    """A scripted server behind TLS. What goes wrong in a handshake is the client's to tell."""
+    """A scripted server behind TLS. What goes wrong in TLS is the client's to tell."""
 
     def __init__(self, script: Script, context: ssl.SSLContext) -> None:
-        super().__init__(script)
+        def quiet(peer: Peer) -> None:
+            with contextlib.suppress(ssl.SSLError):
+                script(peer)
+
+        super().__init__(quiet)
         self._context = context
 
     @property
