@@ -53,8 +53,11 @@ class FirstUse:
             return
         try:
             is_empty = not await self._has_rows(store, first_id)
+        except (ConnectionError, TimeoutError):
+            _told.discard(("rows", os.path.abspath(path)))
+            raise  # the call that follows would only wait for the same outage again
         except RedisKVError:
-            return  # the call that follows tells about the outage
+            return  # the user may not look around, for one
         if is_empty:
             logger.warning(
                 "%s holds rows, and namespace %r of %s holds none: `ngr-redis migrate %s` brings them over",

@@ -209,10 +209,18 @@ class RedisKVStorage(_Detached):
         await self.aclose()
 
     async def _look_around(self) -> None:
-        """Once, before the first call: what the user should know about this namespace goes to the log."""
+        """Once, before the first call: what the user should know about this namespace goes to the log.
+
+        An outage ends the call here, and the next one tries again.
+        """
         first_use, self._first_use = self._first_use, None
-        if first_use:
+        if not first_use:
+            return
+        try:
             await first_use.tell(self._store)
+        except (ConnectionError, TimeoutError):
+            self._first_use = first_use
+            raise
 
     # --- copies -------------------------------------------------------------------------------------------
 
