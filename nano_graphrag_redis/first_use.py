@@ -6,7 +6,6 @@ that expire although nano-graphrag rebuilds them only on the next insert.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -90,6 +89,8 @@ def _is_news(kind: str, what: str) -> bool:
 
 def first_id_of(path: str) -> str | None:
     """The first key of a JSON object in a file, without reading all of it; None where there is none."""
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             head = file.read(PEEK_CHARACTERS).lstrip()

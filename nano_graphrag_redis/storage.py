@@ -6,9 +6,6 @@ same methods, keys, values and lifetimes, so that old and new workers may share 
 
 from __future__ import annotations
 
-import copy
-import json
-import pickle
 from collections.abc import Collection, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +176,7 @@ class RedisKVStorage(_Detached):
     async def get_stats(self) -> dict[str, Any]:
         """Counters and state as plain JSON: connections, requests, traffic, hits and misses, durability."""
         counters = self._store.stats()
-        core = json.loads(counters.pop("core") or "{}")
+        core: Any = _native.loads((counters.pop("core") or "{}").encode())
         return {
             "backend": "redis",
             "namespace": self.namespace,
@@ -233,6 +230,8 @@ class RedisKVStorage(_Detached):
         return self._rebuild(self.namespace, self.global_config, self._settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        import copy  # here and below: not worth the import time of everybody else
+
         return self._rebuild(self.namespace, copy.deepcopy(self.global_config, memo), self._settings)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -245,6 +244,8 @@ class RedisKVStorage(_Detached):
 
 
 def _is_picklable(value: object) -> bool:
+    import pickle
+
     try:
         pickle.dumps(value)
     except Exception:

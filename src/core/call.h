@@ -28,7 +28,6 @@ struct ngr_call {
     unsigned refs; /* one for being under way, one per request, and those of ngr_call_hold() */
     bool is_ended;
     unsigned failures; /* tries that failed */
-    unsigned long long last_trouble;
     double started;
     struct ngr_conn *conn; /* where its last request went: compared, never followed */
     char refusal[400]; /* the server's words for the first error of the request answered last, and the key */

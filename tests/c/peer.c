@@ -27,7 +27,7 @@ static void listen_on(struct peer *p, const void *address, socklen_t len, int fa
     *p = (struct peer){.listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     insist(p->listener >= 0, "socket");
     insist(bind(p->listener, address, len) == 0, "bind");
-    insist(listen(p->listener, PEER_MAX) == 0, "listen");
+    insist(listen(p->listener, PEER_MAX / 2) == 0, "listen");
 }
 
 void peer_start_unix(struct peer *p)

@@ -142,7 +142,7 @@ if sys.version_info >= (3, 11):
         async with storage(slow.url, redis_max_connections=2) as kv:
             await kv.upsert(RECORDS)
             slow.delay = lambda: 0.05
-            with pytest.raises(ExceptionGroup) as caught:
+            with pytest.raises(ExceptionGroup) as caught:  # noqa: F821, 3.11 has it
                 async with asyncio.TaskGroup() as group:
                     for n in range(100):
                         group.create_task(kv.get_by_id(f"id-{n}"))
