@@ -69,7 +69,9 @@ async def test_addresses_that_refuse_are_passed_over(server: Server, resolver: A
     await kv.aclose()
 
 
-async def test_an_address_that_swallows_everything_leaves_time_for_the_next(server: Server, resolver: Any) -> None:
+async def test_an_address_that_swallows_everything_leaves_time_for_the_next(
+    server: Server, resolver: Any
+) -> None:
     with contextlib.ExitStack() as crowd:
         door = crowd.enter_context(socket.socket())
         door.bind(("127.0.0.2", server.port))
@@ -89,7 +91,9 @@ async def test_an_address_that_swallows_everything_leaves_time_for_the_next(serv
 async def test_a_name_all_of_whose_addresses_refuse(resolver: Any) -> None:
     resolver(addresses("127.0.0.2", "127.0.0.3"))
     kv = storage(f"redis://some.name:{free_port()}", **NO_PATIENCE)
-    with pytest.raises(RedisConnectionError, match=r"redis://some\.name:\d+/0: cannot connect: Connection refused"):
+    with pytest.raises(
+        RedisConnectionError, match=r"redis://some\.name:\d+/0: cannot connect: Connection refused"
+    ):
         await kv.get_by_id("a")
     await kv.aclose()
 
@@ -100,7 +104,7 @@ async def test_an_unknown_name_says_what_the_resolver_said(resolver: Any) -> Non
 
     asked = resolver(unknown)
     kv = storage("redis://no.such.name", **QUICK_RETRIES)
-    with pytest.raises(RedisConnectionError, match="cannot be resolved: .*Name or service not known"):
+    with pytest.raises(RedisConnectionError, match=r"cannot be resolved: .*Name or service not known"):
         await kv.get_by_id("a")
     assert len(asked) == 4, "it is asked again: a resolver may be down for a moment"
     await kv.aclose()

@@ -202,7 +202,9 @@ async def test_reports_that_expire_are_told_once(server: Server, lines: Any) -> 
 # --- durability ----------------------------------------------------------------------------------------
 
 
-async def test_auto_asks_for_one_snapshot_however_many_answers_and_storages(server: Server, lines: Any) -> None:
+async def test_auto_asks_for_one_snapshot_however_many_answers_and_storages(
+    server: Server, lines: Any
+) -> None:
     storages = [storage(server.url, name) for name in ("full_docs", "text_chunks", "llm_response_cache")]
     for n in range(10):
         for kv in storages:
@@ -218,7 +220,9 @@ async def test_auto_asks_for_one_snapshot_however_many_answers_and_storages(serv
         await kv.aclose()
 
 
-async def test_auto_leaves_a_server_with_an_append_only_file_alone(start_server: Callable[..., Server]) -> None:
+async def test_auto_leaves_a_server_with_an_append_only_file_alone(
+    start_server: Callable[..., Server],
+) -> None:
     server = start_server("redis", appendonly=True)
     async with storage(server.url) as kv:
         await kv.upsert({"a": 1})
@@ -282,7 +286,9 @@ async def test_a_snapshot_that_was_cancelled_is_asked_for_by_the_next_callback(s
 
 
 @pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda kv: pickle.loads(pickle.dumps(kv))], ids=["copy", "deepcopy", "pickle"]
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda kv: pickle.loads(pickle.dumps(kv))],
+    ids=["copy", "deepcopy", "pickle"],
 )
 async def test_a_duplicate_shares_connections_and_closes_alone(server: Server, duplicate: Any) -> None:
     kv = storage(server.url, "full_docs", redis_key_prefix="mine", addon_params={"x": {"deep": [1]}})
@@ -349,6 +355,8 @@ def test_the_extension_exports_its_init_function_alone() -> None:
     assert library is not None
     if not shutil.which("nm"):
         raise RuntimeError("the test needs nm: apt-get install -y binutils")
-    listing = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True
+    )
     names = [line.split()[-1] for line in listing.stdout.splitlines()]
     assert [name for name in names if not name.startswith(("__asan", "__odr_asan"))] == ["PyInit__native"]
