@@ -53,7 +53,7 @@ class FirstUse:
         try:
             is_empty = not await self._has_rows(store, first_id)
         except RedisKVError:
-            return  # an outage is told by the calls that it hits
+            return  # an outage is told by the calls that it hits; the user may not look around, for another
         if is_empty:
             logger.warning(
                 "%s holds rows, and namespace %r of %s holds none: `ngr-redis migrate %s` brings them over",

@@ -167,8 +167,7 @@ class RedisKVStorage(_Detached):
 
     async def ping(self) -> bool:
         """True once the server has answered; raises when it does not."""
-        await self._store.execute(("PING",), repeatable=True)
-        return True
+        return await self._redis_client.ping()
 
     async def check_health(self) -> bool:
         """Whether the server answers; never raises for an outage."""

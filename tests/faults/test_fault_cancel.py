@@ -174,9 +174,7 @@ async def cancel_soon(kv: Any, count: int = 20) -> None:
     assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
 
-async def test_cancelling_while_the_name_is_resolved(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelling_while_the_name_is_resolved(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, answer = asyncio.get_running_loop(), asyncio.Event()
 
     async def resolve(host: str, port: int, **options: Any) -> list[Any]:

@@ -54,7 +54,9 @@ async def outcome_of(kv: Any, calls: int = 10) -> tuple[BaseException, float]:
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_handshake_that_stalls_ends_within_the_connection_timeout(step: str) -> None:
     with ScriptedServer(greets_until(step, Peer.wait_until_closed)) as server:
-        kv = storage(login(server), **{**NO_PATIENCE, "redis_connection_timeout": 0.3, "redis_socket_timeout": 30})
+        kv = storage(
+            login(server), **{**NO_PATIENCE, "redis_connection_timeout": 0.3, "redis_socket_timeout": 30}
+        )
         error, took = await outcome_of(kv)
         assert isinstance(error, RedisTimeoutError)
         assert "not connected within 0.3 s (last state: authenticating)" in str(error)
@@ -97,14 +99,24 @@ async def test_a_handshake_cut_at_any_byte_is_tried_again(step: str) -> None:
 
 
 REFUSALS: dict[str, tuple[str, bytes, type[Exception], str]] = {
-    "wrong password": ("AUTH", b"-WRONGPASS invalid username-password pair\r\n", AuthenticationError, "WRONGPASS"),
+    "wrong password": (
+        "AUTH",
+        b"-WRONGPASS invalid username-password pair\r\n",
+        AuthenticationError,
+        "WRONGPASS",
+    ),
     "no password set": (
         "AUTH",
         b"-ERR AUTH <password> called without any password configured\r\n",
         AuthenticationError,
         "AUTH",
     ),
-    "no such database": ("SELECT", b"-ERR DB index is out of range\r\n", ResponseError, "DB index is out of range"),
+    "no such database": (
+        "SELECT",
+        b"-ERR DB index is out of range\r\n",
+        ResponseError,
+        "DB index is out of range",
+    ),
     "password required": ("PING", b"-NOAUTH Authentication required.\r\n", AuthenticationError, "NOAUTH"),
     "loading": ("PING", b"-LOADING Redis is loading the dataset in memory\r\n", LoadingError, "LOADING"),
     "select forbidden": ("SELECT", b"-NOPERM no permissions to run SELECT\r\n", NoPermissionError, "NOPERM"),

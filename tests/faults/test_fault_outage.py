@@ -56,7 +56,9 @@ PATIENT = {
 }
 
 
-async def ended(kv: Any, calls: dict[str, Callable[[Any], Awaitable[Any]]] = CALLS) -> tuple[dict[str, Any], float]:
+async def ended(
+    kv: Any, calls: dict[str, Callable[[Any], Awaitable[Any]]] = CALLS
+) -> tuple[dict[str, Any], float]:
     """What each call ended with, all made at once, and how long that took."""
     started = time.monotonic()
     outcomes = await asyncio.gather(*[call(kv) for call in calls.values()], return_exceptions=True)
@@ -165,7 +167,9 @@ async def test_a_peer_that_trickles_is_making_progress() -> None:
             assert await kv.get_by_id("a") == "x" * 40
 
 
-async def test_the_first_call_keeps_to_the_bound_even_when_it_looks_around(server: Server, tmp_path: Path) -> None:
+async def test_the_first_call_keeps_to_the_bound_even_when_it_looks_around(
+    server: Server, tmp_path: Path
+) -> None:
     """With rows in the JSON file the first call asks the server about its own first; a silent server must not
     cost the time twice."""
     (tmp_path / "kv_store_full_docs.json").write_text(json.dumps({"doc-1": {"content": "x"}}))
@@ -229,7 +233,9 @@ async def test_every_acknowledged_write_survives_a_crash_and_no_batch_is_half_th
     acknowledged: set[int] = set()
     size = 20
     for round in range(3):
-        kv = storage(server.url, redis_ttl={"text_chunks": ttl}, **{**NO_PATIENCE, "redis_max_connections": 4})
+        kv = storage(
+            server.url, redis_ttl={"text_chunks": ttl}, **{**NO_PATIENCE, "redis_max_connections": 4}
+        )
 
         async def write(first: int, kv: Any = kv) -> None:
             for n in range(first, first + 2000, 8):
@@ -284,7 +290,9 @@ async def test_reads_and_writes_ride_over_a_crash_and_a_restart(start_server: Ca
 
 
 async def test_connections_killed_by_the_server_again_and_again_cost_nothing(server: Server) -> None:
-    async with storage(server.url, redis_max_connections=4, **{**QUICK_RETRIES, "redis_retry_attempts": 10}) as kv:
+    async with storage(
+        server.url, redis_max_connections=4, **{**QUICK_RETRIES, "redis_retry_attempts": 10}
+    ) as kv:
         await kv.upsert({f"id-{n}": n for n in range(300)})
         is_over = threading.Event()
 
@@ -297,7 +305,9 @@ async def test_connections_killed_by_the_server_again_and_again_cost_nothing(ser
         killer.start()
         try:
             for _ in range(30):
-                assert await asyncio.gather(*[kv.get_by_id(f"id-{n}") for n in range(300)]) == list(range(300))
+                assert await asyncio.gather(*[kv.get_by_id(f"id-{n}") for n in range(300)]) == list(
+                    range(300)
+                )
                 assert await kv.get_by_ids([f"id-{n}" for n in range(300)]) == list(range(300))
                 await asyncio.sleep(0.005)
         finally:

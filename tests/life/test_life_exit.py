@@ -123,7 +123,9 @@ def test_the_interpreter_ends_in_silence(
     run(START + ENDINGS[ending], server.url, flags=flags).assert_silent()
 
 
-@pytest.mark.parametrize("ending", ["with calls waiting", "with coroutines that wait and a loop that is gone"])
+@pytest.mark.parametrize(
+    "ending", ["with calls waiting", "with coroutines that wait and a loop that is gone"]
+)
 def test_the_interpreter_ends_in_silence_when_the_server_does_not_answer(
     start_server: Callable[..., Server], ending: str
 ) -> None:
@@ -133,7 +135,9 @@ def test_the_interpreter_ends_in_silence_when_the_server_does_not_answer(
         run(START + body, server.url).assert_silent()
 
 
-WORK = START + """
+WORK = (
+    START
+    + """
 
     async def main():
         kv = await storage(sys.argv[1], redis_health_check_interval=0.05)
@@ -159,6 +163,7 @@ WORK = START + """
 
     asyncio.run(main())
 """
+)
 
 
 def test_nothing_warns_in_the_debug_mode_of_asyncio(start_server: Callable[..., Server]) -> None:

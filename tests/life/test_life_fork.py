@@ -144,7 +144,9 @@ def test_a_child_sends_not_one_byte_on_an_inherited_connection(child: str) -> No
 def test_workers_of_a_preloading_server_each_have_a_connection(start_server: Callable[..., Server]) -> None:
     """As gunicorn --preload does: the application is built and warmed up before the workers are forked."""
     server = start_server()
-    workers = PRELOAD + """
+    workers = (
+        PRELOAD
+        + """
     go(kv.upsert({f"id-{n}": n for n in range(100)}))
     loop.close()
     children = []
@@ -165,6 +167,7 @@ def test_workers_of_a_preloading_server_each_have_a_connection(start_server: Cal
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
     assert asyncio.run(kv.get_by_id("id-7")) == 7
     """
+    )
     run(workers, server.url).assert_silent()
 
 

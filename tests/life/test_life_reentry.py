@@ -110,9 +110,11 @@ async def test_a_value_that_changes_its_own_container_is_refused_or_stored_whole
         container: Any = {} if shape == "dict" else []
         changes: dict[str, Callable[[], object]] = {
             "clear": lambda: container.clear(),
-            "grow": lambda: container.update({f"k-{n}": n for n in range(100)})
-            if shape == "dict"
-            else container.extend(range(100)),
+            "grow": lambda: (
+                container.update({f"k-{n}": n for n in range(100)})
+                if shape == "dict"
+                else container.extend(range(100))
+            ),
         }
         for change in changes.values():
             items = [(str(n), Acting(change) if n == 3 else n) for n in range(10)]
@@ -202,7 +204,9 @@ async def test_a_collection_after_every_step_frees_nothing_that_is_needed(server
         collecting = asyncio.ensure_future(collect())
         for n in range(20):
             await kv.upsert({f"id-{m}": {"m": m, "n": n} for m in range(50)})
-            assert await kv.get_by_ids([f"id-{m}" for m in range(50)]) == [{"m": m, "n": n} for m in range(50)]
+            assert await kv.get_by_ids([f"id-{m}" for m in range(50)]) == [
+                {"m": m, "n": n} for m in range(50)
+            ]
             assert await kv.delete_by_id("id-0")
             assert len(await kv.all_keys()) == 49
         is_over = True
