@@ -166,6 +166,7 @@ static void set_up(struct play *p)
     p->scene.settings.username = "ann";
     p->scene.settings.password = "secret";
     p->scene.settings.client_name = "kv";
+    p->scene.settings.tls.ca_certs = "ca.pem"; /* copied, although not used */
     p->scene.settings.max_connections = 2;
     p->scene.settings.idle_check = 30;
 }
