@@ -403,7 +403,7 @@ static void read_some(struct ngr_conn *c)
         c->last_progress = now(c);
         if (ngr_parser_feed(&c->parser, t->scratch, io.bytes) != NGR_OK)
             break_later(c, c->parser.status, "%s", c->parser.why);
-        if (io.bytes < NGR_READ_BYTES)
+        if (io.bytes < NGR_READ_BYTES && !ngr_transport_has_buffered(&c->transport))
             return;
     }
     if (ngr_transport_has_buffered(&c->transport))
