@@ -208,8 +208,8 @@ static void advance(struct ngr_conn *c, size_t bytes)
     }
 }
 
-/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the reason
- * is still there to be read, and the reading ends the connection. */
+/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the
+ * reason is still there to be read, and the reading ends the connection. */
 static bool may_hold_a_refusal(const struct ngr_conn *c, struct ngr_io io)
 {
     return c->transport.tls && c->state == NGR_CONN_GREETING && (io.error == EPIPE || io.error == ECONNRESET);

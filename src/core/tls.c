@@ -18,8 +18,8 @@ struct ngr_tls_context {
 
 struct ngr_tls {
     SSL *ssl;
-    BIO *in, *out; /* owned by ssl */
-    size_t sent;   /* of the output, from its front */
+    BIO *in, *out;         /* owned by ssl */
+    size_t sent;           /* of the output, from its front */
     enum ngr_tls_what end; /* CLOSED or FAILED once the peer's stream has ended so, else DONE */
     char error[200];
 };
@@ -47,7 +47,7 @@ static ngr_status refuse(char *why, size_t room, const char *setting, const char
     return NGR_E_CONFIG;
 }
 
-/* Refuses for what the queue says; OpenSSL reads a directory as an empty file, and calls much "unsupported". */
+/* Refuses for what the queue says; but OpenSSL takes a directory for an empty file. */
 static ngr_status refuse_content(char *why, size_t room, const char *setting, const char *path,
                                  const char *needed)
 {
@@ -57,8 +57,8 @@ static ngr_status refuse_content(char *why, size_t room, const char *setting, co
     bool is_content = ERR_GET_LIB(code) != ERR_LIB_SYS;
     if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
         return refuse(why, room, setting, path, strerror(EISDIR));
-    snprintf(reason, sizeof reason, "%s%s%s", error_text(code, text, sizeof text), is_content ? "; it must hold " : "",
-             is_content ? needed : "");
+    snprintf(reason, sizeof reason, "%s%s%s", error_text(code, text, sizeof text),
+             is_content ? "; it must hold " : "", is_content ? needed : "");
     return refuse(why, room, setting, path, reason);
 }
 
@@ -213,8 +213,8 @@ void ngr_tls_free(struct ngr_tls *t)
     ngr_release(t);
 }
 
-/* Keeps the reason of a failure. A refused certificate says more than the queue does; of that, the last error is
- * TLS's own, those before it are about its parts. */
+/* Keeps the reason of a failure. A refused certificate says more than the queue does; of that, the last error
+ * is TLS's own, those before it are about its parts. */
 static void note_error(struct ngr_tls *t)
 {
     char text[100];

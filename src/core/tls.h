@@ -42,7 +42,8 @@ enum ngr_tls_what ngr_tls_write(struct ngr_tls *tls, const char *data, size_t le
 size_t ngr_tls_output(struct ngr_tls *tls, const char **data);
 void ngr_tls_output_sent(struct ngr_tls *tls, size_t len);
 
-/* True when something waits here that no event will announce: bytes, plain or cipher, or the end of the stream. */
+/* True when something waits here that no event will announce: bytes, plain or cipher, or the end of the
+ * stream. */
 bool ngr_tls_has_buffered(const struct ngr_tls *tls);
 
 /* True when the peer said goodbye, or broke the stream, in what was fed and is not read yet. */
