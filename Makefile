@@ -6,6 +6,7 @@ VENV ?= .venv
 TEXT ?=
 ASK ?=
 ARGS ?=
+SCRIPT ?= kv
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -55,14 +56,14 @@ lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, cl
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
-	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    -Isrc/core -Isrc/ext src tests/c
+	cppcheck --quiet --error-exitcode=1 --std=c11 --library=python --enable=warning,performance,portability \
+	    --inline-suppr -Isrc/core -Isrc/ext src tests/c
 	@rm -rf build/werror
 	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
 
 .PHONY: bench
-bench: $(STAMP)-build $(STAMP)-bench ## Measure against other clients, with every script of bench/
-	@for script in $(sort $(wildcard bench/*.py)); do $(PY) $$script $(ARGS); done
+bench: $(STAMP)-build $(STAMP)-demo $(STAMP)-bench ## Measure against other clients; ARGS="--gate", SCRIPT=codec
+	@$(PY) bench/$(SCRIPT).py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was built; the venv and the demo's data stay
@@ -110,6 +111,7 @@ $(STAMP)-test $(STAMP)-lint: $(STAMP)-%: tools/requirements-%.txt | $(STAMP)-ven
 	@$(PIP) install -r $<
 	@touch $@
 
-$(STAMP)-bench: $(wildcard bench/requirements.txt) | $(STAMP)-venv
-	@$(foreach list,$^,$(PIP) install -r $(list);)
+$(STAMP)-bench: bench/requirements.txt | $(STAMP)-venv system-test
+	@echo "Installing the clients to compare with"
+	@$(PIP) install -r $<
 	@touch $@

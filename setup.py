@@ -29,6 +29,7 @@ INSTALL = {
     "brew": "brew install pkg-config hiredis cjson openssl@3",
 }
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wvla", "-Wno-unused-parameter"]
+WARNINGS += ["-Werror=implicit-function-declaration"]  # else it would fail only when it is imported
 
 
 def stop(missing: str) -> None:

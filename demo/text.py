@@ -39,10 +39,10 @@ TITLE = re.compile(r"^([A-Za-z][\w-]+): ", re.MULTILINE)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, each on one line, in order, each once."""
+    """The sentences of a text, each on one line, in order, each once, without the marks of Markdown lists."""
     found: list[str] = []
     for part in SENTENCE_END.split(text):
-        part = " ".join(part.split())
+        part = " ".join(part.split()).lstrip("*-+•># ")
         if found and ABBREVIATION.search(found[-1]):
             found[-1] += " " + part
         elif part:

@@ -6,7 +6,10 @@ are bytes, as with redis-py's `decode_responses=False`.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
+
+from .errors import NoPermissionError
 
 if TYPE_CHECKING:
     from ._native import Store
@@ -22,7 +25,9 @@ class RedisClientShim:
         self._store = store
 
     async def ping(self) -> bool:
-        await self._store.execute(("PING",), repeatable=True)
+        """True once the server has answered; that this user may not PING is an answer, too."""
+        with contextlib.suppress(NoPermissionError):
+            await self._store.execute(("PING",), repeatable=True)
         return True
 
     async def get(self, key: Key) -> bytes | None:

@@ -13,6 +13,7 @@ not ask for four snapshots. Nothing here raises: an answer that has been paid fo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,9 @@ class Keeper:
                 await self._snapshot(store)
         except RedisKVError as error:
             self._change("none", logging.WARNING, f"no snapshot: {error}")
+        except asyncio.CancelledError:
+            self._is_dirty, self._next_time = True, 0.0  # the next callback sees to it
+            raise
 
     async def _snapshot(self, store: Store) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What a user should know about a namespace, told once, before its first call.
+"""What a user should know about a namespace, told once, after its first call.
 
 Two things surprise people: rows that are still in nano-graphrag's JSON file while Redis has none, and community reports
 that expire although nano-graphrag rebuilds them only on the next insert.
@@ -6,7 +6,6 @@ that expire although nano-graphrag rebuilds them only on the next insert.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -33,10 +32,10 @@ class FirstUse:
         self._settings = settings
 
     async def tell(self, store: Store) -> None:
-        self._tell_about_reports()
+        self.tell_about_reports()
         await self._tell_about_rows(store)
 
-    def _tell_about_reports(self) -> None:
+    def tell_about_reports(self) -> None:
         settings = self._settings
         if settings.namespace == REPORTS and settings.ttl and _is_news("ttl", settings.endpoint):
             logger.warning(
@@ -54,7 +53,7 @@ class FirstUse:
         try:
             is_empty = not await self._has_rows(store, first_id)
         except RedisKVError:
-            return  # the call that follows tells about the outage
+            return  # an outage is told by the calls that it hits; the user may not look around, for another
         if is_empty:
             logger.warning(
                 "%s holds rows, and namespace %r of %s holds none: `ngr-redis migrate %s` brings them over",
@@ -87,6 +86,8 @@ def _is_news(kind: str, what: str) -> bool:
 
 def first_id_of(path: str) -> str | None:
     """The first key of a JSON object in a file, without reading all of it; None where there is none."""
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             head = file.read(PEEK_CHARACTERS).lstrip()

@@ -6,9 +6,6 @@ same methods, keys, values and lifetimes, so that old and new workers may share 
 
 from __future__ import annotations
 
-import copy
-import json
-import pickle
 from collections.abc import Collection, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +61,10 @@ class RedisKVStorage(_Detached):
         Raises CorruptValueError, naming the key, when what is stored is not JSON; an outage raises too and
         never reads as "absent".
         """
+        value = await self._store.get(id)
         if self._first_use:
             await self._look_around()
-        return await self._store.get(id)
+        return value
 
     async def get_by_ids(self, ids: Iterable[str], fields: Collection[str] | None = None) -> list[Any | None]:
         """The values in the order of `ids`, None where absent.
@@ -74,21 +72,24 @@ class RedisKVStorage(_Detached):
         With `fields` (even an empty set) each record keeps only these keys; an empty record reads as None then,
         as with JsonKVStorage.
         """
+        values = await self._store.get_many(ids, fields)
         if self._first_use:
             await self._look_around()
-        return await self._store.get_many(ids, fields)
+        return values
 
     async def filter_keys(self, data: Iterable[str]) -> set[str]:
         """Those of the given ids that are absent."""
+        missing = await self._store.missing(data)
         if self._first_use:
             await self._look_around()
-        return await self._store.missing(data)
+        return missing
 
     async def all_keys(self) -> list[str]:
         """Every id of the namespace, each once, in no particular order."""
+        ids = await self._store.keys()
         if self._first_use:
             await self._look_around()
-        return await self._store.keys()
+        return ids
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -99,10 +100,8 @@ class RedisKVStorage(_Detached):
         naming the id and the path inside the value; ValueTooLargeError) leaves the server untouched. A call that
         was cancelled or timed out may still take effect.
         """
-        if self._first_use:
-            await self._look_around()
         acknowledged = await self._store.put(data)
-        self._keeper.note_write(acknowledged)
+        self._note_write(acknowledged)
 
     async def delete_by_id(self, id: str) -> bool:
         """Deletes one id; True if it was there.
@@ -110,18 +109,19 @@ class RedisKVStorage(_Detached):
         A connection that is lost after the command was sent raises instead of asking again, since the second
         answer would lie.
         """
-        if self._first_use:
-            await self._look_around()
         was_there = await self._store.remove(id)
-        self._keeper.note_write(None)
+        self._note_write(None)
         return was_there
 
     async def drop(self) -> None:
         """Removes this namespace, and nothing else, without blocking the server."""
-        if self._first_use:
-            await self._look_around()
         await self._store.clear()
-        self._keeper.note_write(None)
+        self._note_write(None)
+
+    def _note_write(self, acknowledged: int | None) -> None:
+        self._keeper.note_write(acknowledged)
+        if self._first_use:
+            self._first_use.tell_about_reports()
 
     # --- nano-graphrag's callbacks ------------------------------------------------------------------------
 
@@ -167,8 +167,7 @@ class RedisKVStorage(_Detached):
 
     async def ping(self) -> bool:
         """True once the server has answered; raises when it does not."""
-        await self._store.execute(("PING",), repeatable=True)
-        return True
+        return await self._redis_client.ping()
 
     async def check_health(self) -> bool:
         """Whether the server answers; never raises for an outage."""
@@ -180,7 +179,7 @@ class RedisKVStorage(_Detached):
     async def get_stats(self) -> dict[str, Any]:
         """Counters and state as plain JSON: connections, requests, traffic, hits and misses, durability."""
         counters = self._store.stats()
-        core = json.loads(counters.pop("core") or "{}")
+        core: Any = _native.loads((counters.pop("core") or "{}").encode())
         return {
             "backend": "redis",
             "namespace": self.namespace,
@@ -200,16 +199,16 @@ class RedisKVStorage(_Detached):
 
     async def _ensure_initialized(self) -> None:
         """Connects now, and raises when that does not work."""
-        if self._first_use:
-            await self._look_around()
         if not self._store.is_connected:
             await self.ping()
+        if self._first_use:
+            await self._look_around()
 
     async def _cleanup(self) -> None:
         await self.aclose()
 
     async def _look_around(self) -> None:
-        """Once, before the first call: what the user should know about this namespace goes to the log."""
+        """Once, after the first call that went well: what the user should know about this namespace."""
         first_use, self._first_use = self._first_use, None
         if first_use:
             await first_use.tell(self._store)
@@ -226,6 +225,8 @@ class RedisKVStorage(_Detached):
         return self._rebuild(self.namespace, self.global_config, self._settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        import copy  # here and below: not worth the import time of everybody else
+
         return self._rebuild(self.namespace, copy.deepcopy(self.global_config, memo), self._settings)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -238,6 +239,8 @@ class RedisKVStorage(_Detached):
 
 
 def _is_picklable(value: object) -> bool:
+    import pickle
+
     try:
         pickle.dumps(value)
     except Exception:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -51,10 +52,10 @@ def free_port() -> int:
     return port if port != 6379 else free_port()
 
 
-def raw_client(path: Path, **options: object) -> redis.Redis:
+def raw_client(path: Path, **options: Any) -> redis.Redis:
     """A client that tries once, for what a test wants to see with other eyes than the storage's."""
     no_retry = Retry(NoBackoff(), 0)
-    return redis.Redis(**{"unix_socket_path": str(path), "protocol": 2, "retry": no_retry, **options})
+    return redis.Redis(unix_socket_path=str(path), protocol=2, retry=no_retry, **options)
 
 
 class Server:
@@ -107,7 +108,7 @@ class Server:
     def _credentials(self) -> str:
         return f":{quote(self.password, safe='')}@" if self.password else ""
 
-    def client(self, **options: object) -> redis.Redis:
+    def client(self, **options: Any) -> redis.Redis:
         """An independent client, over the Unix socket: what the server really holds."""
         return raw_client(self.socket, **{"password": self.password, **options})
 

@@ -8,6 +8,7 @@ struct exec_call {
     struct ngr_call call;
     struct ngr_req req;
     struct ngr_buf bytes;
+    bool wants_number; /* the one answer there can be, or an error */
 };
 
 static struct exec_call *exec_of(struct ngr_call *call)
@@ -18,19 +19,20 @@ static struct exec_call *exec_of(struct ngr_call *call)
 static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
 {
     struct ngr_call *call = r->call;
+    const struct exec_call *ec = exec_of(call);
     if (reply->type == NGR_REPLY_ERROR && reply->depth == 0) {
         ngr_call_refuse(r, reply, (struct ngr_span){NULL, 0}, NULL);
         return NGR_OK;
     }
-    if (call->is_ended)
-        return NGR_OK;
-    if (call->sink->reply) {
-        ngr_status st = call->sink->reply(call->user, reply);
-        if (st != NGR_OK)
-            ngr_call_end(call, st, "");
-    } else {
+    if (ec->wants_number) {
+        if (reply->type != NGR_REPLY_INTEGER)
+            return NGR_E_PROTOCOL;
         ngr_call_number(call, 0, reply->integer);
+        return NGR_OK;
     }
+    ngr_status st = call->is_ended ? NGR_OK : call->sink->reply(call->user, reply);
+    if (st != NGR_OK)
+        ngr_call_end(call, st, "");
     return NGR_OK;
 }
 
@@ -105,6 +107,7 @@ struct ngr_call *ngr_batch_remove(const struct ngr_keys *keys, const struct ngr_
     struct exec_call *ec = new_exec(&remove_kind, false, sink, user);
     if (!ec)
         return NULL;
+    ec->wants_number = true;
     ngr_status st = ngr_cmd_array(&ec->bytes, 2);
     if (st == NGR_OK)
         st = ngr_cmd_bulk(&ec->bytes, "DEL", 3);

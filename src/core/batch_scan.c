@@ -132,10 +132,13 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
 
 static void finish(struct scan_call *sc, ngr_status st)
 {
+    struct ngr_call *call = &sc->call;
+    ngr_call_hold(call);
     ngr_call_drop(&sc->req);
     if (st == NGR_OK && sc->is_drop)
-        ngr_call_number(&sc->call, 0, sc->removed);
-    ngr_call_end(&sc->call, st, "");
+        ngr_call_number(call, 0, sc->removed);
+    ngr_call_end(call, st, "");
+    ngr_call_let_go(call);
 }
 
 static void on_answered(struct ngr_req *r)

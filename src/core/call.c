@@ -15,7 +15,12 @@ void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, cons
     ngr_list_init(&call->requests);
 }
 
-static void unref(struct ngr_call *call)
+void ngr_call_hold(struct ngr_call *call)
+{
+    call->refs++;
+}
+
+void ngr_call_let_go(struct ngr_call *call)
 {
     if (--call->refs == 0)
         call->kind->release(call);
@@ -24,7 +29,7 @@ static void unref(struct ngr_call *call)
 void ngr_call_send(struct ngr_call *call, struct ngr_req *r)
 {
     r->call = call;
-    call->refs++;
+    ngr_call_hold(call);
     ngr_node_init(&r->node);
     ngr_list_push(&call->requests, &r->sibling);
     call->host->submit(call->host, r);
@@ -40,7 +45,7 @@ void ngr_call_drop(struct ngr_req *r)
     struct ngr_call *call = r->call;
     ngr_node_unlink(&r->sibling);
     call->kind->release_request(r);
-    unref(call);
+    ngr_call_let_go(call);
 }
 
 static int at_most(size_t len, int limit)
@@ -91,7 +96,7 @@ void ngr_call_end(struct ngr_call *call, ngr_status st, const char *why)
             ngr_call_drop(r);
     }
     call->host->report(call->host, call, st, why);
-    unref(call);
+    ngr_call_let_go(call);
 }
 
 void ngr_call_value(struct ngr_call *call, size_t index, const char *data, size_t len)

@@ -25,10 +25,9 @@ struct ngr_call {
     const struct ngr_sink *sink;
     void *user;
     struct ngr_list requests;
-    unsigned refs; /* one for being under way, one per request */
+    unsigned refs; /* one for being under way, one per request, and those of ngr_call_hold() */
     bool is_ended;
     unsigned failures; /* tries that failed */
-    unsigned long long last_trouble;
     double started;
     struct ngr_conn *conn; /* where its last request went: compared, never followed */
     char refusal[400]; /* the server's words for the first error of the request answered last, and the key */
@@ -45,6 +44,10 @@ struct ngr_call_kind {
 
 void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink,
                    void *user);
+
+/* Between these two the call stays in memory, whatever its sink does. */
+void ngr_call_hold(struct ngr_call *call);
+void ngr_call_let_go(struct ngr_call *call);
 
 /* Ties a request to its call and sends it. */
 void ngr_call_send(struct ngr_call *call, struct ngr_req *r);

@@ -32,6 +32,7 @@ static void keep_watching(struct ngr_client *c)
 static void submit(struct ngr_call_host *host, struct ngr_req *r)
 {
     struct ngr_client *c = client_of(host);
+    r->failures_before = r->call->failures;
     ngr_pool_submit(ngr_topology_route(&c->topology, r), r, r->call->conn);
     if (r->place == NGR_REQ_UNWRITTEN || r->place == NGR_REQ_WRITTEN)
         r->call->conn = r->holder;
@@ -63,18 +64,18 @@ static bool withdraw(struct ngr_call_host *host, struct ngr_req *r)
 /* --- retrying
  * ----------------------------------------------------------------------------------------------- */
 
+/* splitmix64: good from the first number on, whatever the seed. */
 static double next_random(struct ngr_client *c)
 {
-    c->random ^= c->random << 13;
-    c->random ^= c->random >> 7;
-    c->random ^= c->random << 17;
-    return (double)(c->random >> 11) / 9007199254740992.0;
+    unsigned long long z = c->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (double)((z ^ z >> 31) >> 11) / 9007199254740992.0;
 }
 
 static void begin_trouble(struct ngr_client *c)
 {
     if (c->trouble_depth++ == 0) {
-        c->trouble++;
         c->counters.troubles++;
         c->jitter = 0.5 + next_random(c) / 2;
     }
@@ -102,11 +103,17 @@ static double backoff(const struct ngr_client *c, unsigned failures, ngr_status 
     return (wait < c->settings.retry_cap ? wait : c->settings.retry_cap) * c->jitter;
 }
 
+/* Where no timer can be set, nobody would wake those who wait for it: their calls end. */
 static void set_retry_timer(struct ngr_client *c)
 {
-    const struct ngr_req *first = ngr_heap_first(&c->delayed);
-    if (first)
-        c->loop.timer_on(c->loop.self, &c->retry_timer, first->due > now(c) ? first->due - now(c) : 0);
+    const struct ngr_req *first;
+    while ((first = ngr_heap_first(&c->delayed))) {
+        double wait = first->due > now(c) ? first->due - now(c) : 0;
+        ngr_status st = c->loop.timer_on(c->loop.self, &c->retry_timer, wait);
+        if (st == NGR_OK)
+            return;
+        ngr_call_end(first->call, st, "the event loop does not set a timer");
+    }
 }
 
 static void send_later(struct ngr_client *c, struct ngr_req *r, double wait)
@@ -138,7 +145,8 @@ static void on_retry_timer(struct ngr_timer *t)
     set_retry_timer(c);
 }
 
-/* A try of `r` has failed. Its call counts each trouble once, however many of its requests it hit. */
+/* A try of `r` has failed. Its call counts one trouble once, however many of its requests it hits: what was
+ * sent before the last failure was counted belongs to that one. */
 static void failed(void *user, struct ngr_req *r, ngr_status st, const char *why, bool was_sent)
 {
     struct ngr_client *c = user;
@@ -147,10 +155,8 @@ static void failed(void *user, struct ngr_req *r, ngr_status st, const char *why
         ngr_call_drop(r);
         return;
     }
-    if (call->last_trouble != c->trouble) {
-        call->last_trouble = c->trouble;
+    if (r->failures_before == call->failures)
         call->failures++;
-    }
     if (!ngr_answer_is_retried(st, was_sent, r->is_repeatable) || call->failures > c->settings.retries)
         ngr_call_end(call, st, why);
     else
@@ -262,7 +268,7 @@ struct ngr_client *ngr_client_new(const struct ngr_settings *settings, const str
     if (hooks)
         c->hooks = *hooks;
     wire(c);
-    c->random = (unsigned long long)(now(c) * 1e6) ^ (unsigned long long)(size_t)c ^ 0x9e3779b97f4a7c15u;
+    c->random = (unsigned long long)(now(c) * 1e6) ^ (unsigned long long)(size_t)c;
     return c;
 }
 

@@ -25,8 +25,7 @@ struct ngr_client {
     struct ngr_timer retry_timer, idle_timer;
     struct ngr_list again; /* to be sent when the trouble that returned them has been told to everybody */
     unsigned trouble_depth;
-    unsigned long long trouble; /* the number of the current or last trouble */
-    double jitter;              /* 0.5 ... 1, one per trouble: who fails together is retried together */
+    double jitter; /* 0.5 ... 1, one per trouble: who fails together is retried together */
     unsigned long long random;
     bool is_down; /* as far as the log knows */
     struct ngr_counters counters;

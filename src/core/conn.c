@@ -103,8 +103,11 @@ static void begin_callbacks(struct ngr_conn *c)
 
 static void end_callbacks(struct ngr_conn *c)
 {
-    if (c->busy == 1)
+    if (c->busy == 1) {
+        if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
+            c->owner.progressed(c->owner.user, c);
         finish_if_broken(c);
+    }
     if (--c->busy == 0 && c->is_released)
         ngr_conn_release(c);
 }
@@ -249,13 +252,6 @@ static void flush(struct ngr_conn *c)
 
 static void on_readable(struct ngr_conn *c);
 
-static void tell_progress(struct ngr_conn *c)
-{
-    if (c->broken == NGR_OK && c->state == NGR_CONN_READY)
-        c->owner.progressed(c->owner.user, c);
-}
-
-/* What was to be flushed may have been taken back meanwhile: then no answer will tell that there is room. */
 static void on_flush(struct ngr_task *task)
 {
     struct ngr_conn *c = ngr_of(task, struct ngr_conn, flush);
@@ -264,7 +260,6 @@ static void on_flush(struct ngr_task *task)
         flush(c);
     if (c->broken == NGR_OK && ngr_transport_has_buffered(&c->transport))
         on_readable(c);
-    tell_progress(c);
     end_callbacks(c);
 }
 
@@ -421,7 +416,6 @@ static void on_readable(struct ngr_conn *c)
     c->traffic->is_reading = false;
     if (c->broken == NGR_OK && ngr_transport_has_unsent(&c->transport))
         flush(c); /* TLS itself had something to answer */
-    tell_progress(c);
 }
 
 /* --- connecting -------------------------------------------------------------------------------------------
@@ -435,17 +429,18 @@ enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 static void take_refusal(struct ngr_conn *c, enum greeting_step step, const struct ngr_reply *r)
 {
     ngr_status st = ngr_answer_status(r->data, r->len);
-    if (step == STEP_SETNAME || (step == STEP_PING && st == NGR_E_PERM))
+    bool is_about_us = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
+    if ((step == STEP_SETNAME && is_about_us) || (step == STEP_PING && st == NGR_E_PERM))
         return;
     int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
-    if (step != STEP_AUTH) {
-        break_later(c, st, "%.*s", shown, r->data);
-        return;
-    }
     while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
         word++;
-    bool is_about_auth = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
-    break_later(c, is_about_auth ? NGR_E_AUTH : st, "the server refused AUTH (%.*s)", word, r->data);
+    if (step != STEP_AUTH)
+        break_later(c, st, "%.*s", shown, r->data);
+    else if (is_about_us)
+        break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+    else
+        break_later(c, st, st == NGR_E_MAXCLIENTS ? "max number of clients reached" : "LOADING");
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)
@@ -662,7 +657,6 @@ static void dispatch(struct ngr_conn *c, unsigned events)
     if (events & NGR_WRITABLE) {
         c->last_progress = now(c); /* the peer took what had been written before */
         flush(c);
-        tell_progress(c);
     }
     if (events & NGR_READABLE)
         on_readable(c);
@@ -704,17 +698,17 @@ static void on_connect_timer(struct ngr_conn *c)
 {
     bool is_last = now(c) >= c->deadline;
     bool is_next = c->state == NGR_CONN_CONNECTING && now(c) >= c->attempt_end;
-    if ((is_last || is_next) && was_held_up(c)) {
-        is_last = is_next = false;
-    } else if (is_last) {
-        break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
-                    c->settings->connect_timeout, ngr_conn_state_text(c->state));
-    } else if (is_next) {
+    if ((is_last || is_next) && !was_held_up(c)) {
+        if (is_last) {
+            break_later(c, NGR_E_TIMEOUT, "not connected within %.3g s (last state: %s)",
+                        c->settings->connect_timeout, ngr_conn_state_text(c->state));
+            return;
+        }
         snprintf(c->why, sizeof c->why, "no answer from the last address");
         try_next_address(c);
     }
-    if (!is_last && !is_next && c->broken == NGR_OK && c->state != NGR_CONN_READY)
-        start_timer(c, c->deadline - now(c));
+    if (c->broken == NGR_OK && c->state != NGR_CONN_READY)
+        start_timer(c, (c->state == NGR_CONN_CONNECTING ? c->attempt_end : c->deadline) - now(c));
 }
 
 static void on_timer(struct ngr_timer *timer)

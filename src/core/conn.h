@@ -44,7 +44,7 @@ struct ngr_conn;
 /* What a connection tells its owner. `user` is the owner's. None is called from inside ngr_conn_submit(). */
 struct ngr_conn_owner {
     void (*ready)(void *user, struct ngr_conn *c);
-    /* Answers have come or requests have left: there may be room again. */
+    /* Answers have come, requests have left or were withdrawn: there may be room again. */
     void (*progressed)(void *user, struct ngr_conn *c);
     /* The last event. The requests are the owner's again, in order: `written` ones were sent at least in
      * part. The owner releases the connection with ngr_conn_release(). `why` lives until the call returns. */

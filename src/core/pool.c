@@ -45,8 +45,8 @@ static bool open_one(struct ngr_pool *p)
 
 void ngr_pool_connect(struct ngr_pool *p)
 {
-    if (!p->conn_count && !p->is_closing)
-        open_one(p);
+    if (!p->conn_count && !p->is_closing && !open_one(p))
+        p->loop->defer(p->loop->self, &p->give_up);
 }
 
 static void grow_if_loaded(struct ngr_pool *p)
@@ -164,6 +164,16 @@ static void fail_waiting(struct ngr_pool *p, ngr_status st, const char *why)
     fail_all(p, &all, st, why, false);
 }
 
+static void on_give_up(struct ngr_task *task)
+{
+    struct ngr_pool *p = ngr_of(task, struct ngr_pool, give_up);
+    if (p->conn_count)
+        return;
+    p->owner.trouble(p->owner.user, true);
+    fail_waiting(p, NGR_E_NOMEM, "no memory for a connection");
+    p->owner.trouble(p->owner.user, false);
+}
+
 static void forget(struct ngr_pool *p, struct ngr_conn *c)
 {
     ngr_node_unlink(&c->node);
@@ -199,7 +209,7 @@ static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char 
     if (costs_something && !p->ready_count && !is_wanted)
         p->owner.is_up(p->owner.user, false, st, why);
     ngr_conn_release(c);
-    if (!is_wanted && !ngr_list_is_empty(&p->waiting))
+    if (!ngr_list_is_empty(&p->waiting))
         ngr_pool_connect(p);
 }
 
@@ -210,6 +220,7 @@ void ngr_pool_init(struct ngr_pool *p, const struct ngr_settings *settings, cons
                    struct ngr_traffic *traffic, const struct ngr_pool_owner *owner)
 {
     *p = (struct ngr_pool){.settings = settings, .loop = loop, .traffic = traffic, .owner = *owner};
+    p->give_up.run = on_give_up;
     ngr_list_init(&p->conns);
     ngr_list_init(&p->waiting);
 }
@@ -232,6 +243,7 @@ void ngr_pool_close(struct ngr_pool *p)
 {
     struct ngr_node *n, *next;
     p->is_closing = true;
+    p->loop->forget(p->loop->self, &p->give_up);
     p->owner.trouble(p->owner.user, true);
     fail_waiting(p, NGR_E_CLOSED, "");
     p->owner.trouble(p->owner.user, false);

@@ -29,6 +29,7 @@ struct ngr_pool {
     size_t conn_count, opening_count, ready_count, waiting_count;
     double grow_after; /* no additional connection before this moment: the last one failed */
     bool is_closing;
+    struct ngr_task give_up;         /* tells the waiting ones that there is no memory for a connection */
     unsigned long long opened, lost; /* connections, ever */
 };
 

@@ -39,10 +39,11 @@ struct ngr_req {
 
     /* For the call it belongs to, and the client. */
     struct ngr_call *call;
-    struct ngr_node sibling; /* the requests of one call */
-    ngr_status refusal;      /* the first error reply it got */
-    double due;              /* DELAYED: when it is sent again */
-    uint64_t order;          /* DELAYED: who came first among equals */
+    struct ngr_node sibling;  /* the requests of one call */
+    unsigned failures_before; /* of its call, when this try began */
+    ngr_status refusal;       /* the first error reply it got */
+    double due;               /* DELAYED: when it is sent again */
+    uint64_t order;           /* DELAYED: who came first among equals */
     size_t heap_index;
 };
 

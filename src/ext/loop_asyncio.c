@@ -452,6 +452,9 @@ static PyObject *start_lookup(struct loop_glue *glue, PyObject *loop, const char
     }
     if (coroutine)
         task = call_outside(loop, n->create_task, coroutine, NULL, NULL);
+    /* Nobody loses anything when the loop ends before the lookup does: asyncio need not report it. */
+    if (task && PyObject_SetAttrString(task, "_log_destroy_pending", Py_False) < 0)
+        PyErr_Clear();
     Py_XDECREF(coroutine);
     Py_XDECREF(stream);
     Py_XDECREF(number);

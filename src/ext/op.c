@@ -140,10 +140,11 @@ static PyObject *make_error(struct op *op, ngr_status st, const char *message)
 static void finish(struct op *op, ngr_status st, const char *message)
 {
     PyObject *value = NULL, *error = NULL;
+    bool was_asked = op->call;
     op->call = NULL;
     ngr_node_unlink(&op->node);
     if (st == NGR_OK) {
-        op->store->has_answered = true;
+        op->store->has_answered |= was_asked;
         value = op->kind->finish(op);
         if (!value)
             op_keep_error(op);

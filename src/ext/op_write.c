@@ -9,7 +9,8 @@
 #include "errors.h"
 
 #define SLICE_SECONDS 0.005
-#define SLICE_CHECK   16 /* entries between two looks at the clock */
+#define SLICE_ENTRIES 16 /* so many entries, or so many bytes, between two looks at the clock */
+#define SLICE_BYTES   (64u * 1024)
 
 static double seconds(void)
 {
@@ -48,8 +49,8 @@ static void refuse_size(struct op *op, PyObject *id)
         op->store->namespace_name, id, op->store->put.max_value_bytes);
 }
 
-/* Encodes one entry; -1 with an exception. */
-static int encode_entry(struct op *op, PyObject *id, PyObject *value)
+/* Encodes one entry, whose length is added to `bytes`; -1 with an exception. */
+static int encode_entry(struct op *op, PyObject *id, PyObject *value, size_t *bytes)
 {
     struct store *store = op->store;
     struct ngr_span span;
@@ -60,8 +61,10 @@ static int encode_entry(struct op *op, PyObject *id, PyObject *value)
         PyErr_NoMemory();
         return -1;
     }
+    size_t before = out->len;
     if (convert_encode(store->state, value, store->is_strict, id, out) < 0)
         return -1;
+    *bytes += out->len - before;
     ngr_status st = ngr_put_end(op->put);
     if (st == NGR_E_TOOBIG)
         refuse_size(op, id);
@@ -74,16 +77,20 @@ static int encode_entry(struct op *op, PyObject *id, PyObject *value)
 static int encode_slice(struct op *op)
 {
     double end = seconds() + SLICE_SECONDS;
+    size_t entries = 0, bytes = 0;
     PyObject *id, *value;
-    for (unsigned n = 1; !op->is_over && PyDict_Next(op->snapshot, &op->position, &id, &value); n++) {
+    while (!op->is_over && PyDict_Next(op->snapshot, &op->position, &id, &value)) {
         Py_INCREF(id);
         Py_INCREF(value);
-        int rc = encode_entry(op, id, value);
+        int rc = encode_entry(op, id, value, &bytes);
         Py_DECREF(id);
         Py_DECREF(value);
         if (rc < 0)
             return -1;
-        if (n % SLICE_CHECK == 0 && seconds() > end)
+        if (++entries < SLICE_ENTRIES && bytes < SLICE_BYTES)
+            continue;
+        entries = bytes = 0;
+        if (seconds() > end)
             return 0;
     }
     return 1;

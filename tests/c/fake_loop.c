@@ -254,6 +254,7 @@ bool fake_loop_tick(struct fake_loop *f)
     bool ran = run_descriptors(f);
     ran |= run_timers(f);
     ran |= run_tasks(f);
+    f->clock += f->early; /* as a real clock would move on meanwhile */
     return ran;
 }
 

@@ -25,6 +25,8 @@ def same(a: Any, b: Any) -> bool:
         if math.isnan(a):
             return math.isnan(b)
         return a == b and math.copysign(1, a) == math.copysign(1, b)
+    if isinstance(a, str):
+        return a == b and a.isascii() == b.isascii()  # what the string itself believes, not what it holds
     return bool(a == b)
 
 

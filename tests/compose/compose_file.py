@@ -70,9 +70,11 @@ class Container:
         self.environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", **self.service["environment"]}
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Runs the command as the first of a process group of its own."""
+        command: list[str] = self.service["command"]
         with log.open("ab") as out:
             return subprocess.Popen(
-                self.service["command"], env=self.environment, cwd=self.folder, stdout=out, stderr=out
+                command, env=self.environment, cwd=self.folder, stdout=out, stderr=out, start_new_session=True
             )
 
     def is_healthy(self, **environment: str) -> bool:

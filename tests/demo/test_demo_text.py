@@ -17,6 +17,7 @@ from demo.text import best_sentences, names, sentences, words
         ("Version 3.11 of a.b.c is out. Yes.", ["Version 3.11 of a.b.c is out.", "Yes."]),
         ("Twice. Twice.", ["Twice."]),
         ("  many   spaces.  ", ["many spaces."]),
+        ("* An item.\n- Another item.\n> A quotation.", ["An item.", "Another item.", "A quotation."]),
         ("", []),
     ],
 )

@@ -142,7 +142,7 @@ if sys.version_info >= (3, 11):
         async with storage(slow.url, redis_max_connections=2) as kv:
             await kv.upsert(RECORDS)
             slow.delay = lambda: 0.05
-            with pytest.raises(ExceptionGroup) as caught:
+            with pytest.raises(ExceptionGroup) as caught:  # noqa: F821, 3.11 has it
                 async with asyncio.TaskGroup() as group:
                     for n in range(100):
                         group.create_task(kv.get_by_id(f"id-{n}"))
@@ -174,9 +174,7 @@ async def cancel_soon(kv: Any, count: int = 20) -> None:
     assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
 
-async def test_cancelling_while_the_name_is_resolved(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelling_while_the_name_is_resolved(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, answer = asyncio.get_running_loop(), asyncio.Event()
 
     async def resolve(host: str, port: int, **options: Any) -> list[Any]:

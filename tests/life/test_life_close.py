@@ -59,7 +59,9 @@ async def test_closing_ends_the_calls_that_wait(server: Server, is_connected: bo
         outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1.0)
     assert {type(outcome) for outcome in outcomes} == {ClosedError}
     texts = {str(outcome) for outcome in outcomes}
-    assert all("full_docs" in text and "aclose() was called while this call was waiting" in text for text in texts)
+    assert all(
+        "full_docs" in text and "aclose() was called while this call was waiting" in text for text in texts
+    )
     assert {text.partition(" ")[0] for text in texts} == {*CALLS} - {"ping"} | {"PING"}
 
 

@@ -117,7 +117,12 @@ def test_a_loop_closed_without_cancelling_its_tasks_lets_the_next_one_work(serve
     loop = asyncio.new_event_loop()
     loop.run_until_complete(kv.upsert({"a": 1}))
     with server.frozen():
-        waiting: list[Any] = [kv.get_by_id("a"), kv.get_by_ids(["a", "b"]), kv.filter_keys(["a"]), kv.all_keys()]
+        waiting: list[Any] = [
+            kv.get_by_id("a"),
+            kv.get_by_ids(["a", "b"]),
+            kv.filter_keys(["a"]),
+            kv.all_keys(),
+        ]
         for coroutine in waiting:
             loop.call_soon(coroutine.send, None)
         loop.run_until_complete(asyncio.sleep(0.01))

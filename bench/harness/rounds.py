@@ -1,0 +1,123 @@
+"""The measuring: in each round every contestant has its turn with a workload, one directly after the other
+and each round beginning with another one, so that a busy moment of the machine meets all of them. Ratios are
+taken within a round and only then put together, for the same reason."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar, Protocol
+
+from . import limits
+from .arena import Arena
+from .workloads import Column, Figures, Workload, WrongAnswer
+
+Progress = Callable[[str], None]
+
+FEWEST_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long one workload is measured: so many rounds, or fewer when the time is up."""
+
+    rounds: int
+    seconds: float = math.inf
+
+
+@dataclass
+class Series:
+    """The figures of one contestant in one workload, one per round."""
+
+    figures: list[Figures] = field(default_factory=list)
+    failure: str = ""
+
+    def column(self, column: Column) -> list[float]:
+        return [figures[column.name] * column.scale for figures in self.figures]
+
+
+class Subject(Protocol):
+    """What the report has to know of a workload."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    unit: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]]
+
+
+@dataclass
+class Outcome:
+    """All series of one workload, by contestant."""
+
+    workload: Subject
+    series: dict[str, Series] = field(default_factory=dict)
+
+    def ratio(self, name: str, to: str) -> list[float]:
+        """How many times longer `name` takes than `to`, round by round."""
+        column = self.workload.columns[0]
+        pairs = zip(self.series[name].column(column), self.series[to].column(column), strict=True)
+        return [theirs / ours for theirs, ours in pairs if ours]
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+async def check(workload: Workload, arena: Arena) -> None:
+    """Runs it once, which also warms it up; WrongAnswer when the result is not what is stored."""
+    argument = await workload.prepare(arena)
+    workload.check(arena, argument, await workload.run(arena, argument))
+
+
+async def attempt(step: Callable[[], Awaitable[None]], series: Series) -> None:
+    """A contestant that raises is out of this workload, and the report says why; a wrong answer ends the
+    run."""
+    if series.failure:
+        return
+    try:
+        await step()
+    except WrongAnswer:
+        raise
+    except Exception as error:
+        series.failure = f"{type(error).__name__}: {error}"
+        series.figures.clear()
+
+
+async def measure(workload: Workload, arena: Arena, series: Series) -> None:
+    series.figures.append(await workload.measure(arena))
+
+
+async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress: Progress) -> Outcome:
+    """Checks every contestant, then measures them in turns."""
+    outcome = Outcome(workload)
+    runners = [(a, Series()) for a in arenas if a.contestant.takes_part_in(workload.name)]
+    for arena, series in runners:
+        progress(f"{workload.name}: checking {arena.contestant.name}")
+        outcome.series[arena.contestant.name] = series
+        await attempt(partial(check, workload, arena), series)
+    limit = Series()
+    start_time = time.monotonic()
+    for number in range(plan.rounds):
+        if number >= FEWEST_ROUNDS and time.monotonic() - start_time > plan.seconds:
+            break
+        start = number % len(runners)
+        for arena, series in runners[start:] + runners[:start]:
+            progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {arena.contestant.name}")
+            await attempt(partial(measure, workload, arena, series), series)
+        figures = await limits.measure(workload, arenas[0])
+        if figures:
+            limit.figures.append(figures)
+    if limit.figures:
+        outcome.series[limits.NAME] = limit
+    return outcome

@@ -1,0 +1,102 @@
+"""A redis-server of the benchmark's own, on a free loopback port and a Unix socket, gone when the run
+ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import redis
+
+from .endpoint import Endpoint, key
+from .records import Record, encoded
+
+READY_WITHIN = 15.0  # seconds
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Server:
+    """One redis-server process; use it as a context manager."""
+
+    def __init__(self, use_socket: bool) -> None:
+        program = shutil.which("redis-server")
+        if not program:
+            raise SystemExit("bench: redis-server is missing: apt-get install -y redis-server")
+        self._folder = Path(tempfile.mkdtemp(prefix="ngr-bench-"))
+        path = str(self._folder / "socket")
+        self.endpoint = Endpoint(free_port(), path if use_socket else None)
+        command = [program, "--bind", "127.0.0.1", "--port", str(self.endpoint.port), "--unixsocket", path]
+        command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder), "--daemonize", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.admin = redis.Redis(unix_socket_path=path, protocol=2)
+
+    def __enter__(self) -> Server:
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            try:
+                self.admin.ping()
+                return self
+            except redis.ConnectionError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.__exit__(None, None, None)
+                    raise SystemExit("bench: redis-server did not start") from None
+                time.sleep(0.02)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.admin.close()
+        self._process.send_signal(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def version(self) -> str:
+        return str(self.admin.info("server")["redis_version"])
+
+    def load(self, namespace: str, rows: Mapping[str, Record]) -> None:
+        pipe = self.admin.pipeline(transaction=False)
+        for id, row in rows.items():
+            pipe.set(key(namespace, id), encoded(row))
+            if len(pipe) == 500:
+                pipe.execute()
+        pipe.execute()
+
+    def remove(self, namespace: str, ids: list[str]) -> None:
+        if ids:
+            self.admin.unlink(*(key(namespace, id) for id in ids))
+
+    def rows(self, namespace: str, ids: list[str]) -> list[bytes | None]:
+        """What is stored, byte for byte."""
+        found: list[bytes | None] = list(self.admin.mget([key(namespace, id) for id in ids]))  # type: ignore[arg-type]
+        return found
+
+    def settle(self) -> None:
+        """Waits until a snapshot that somebody asked for is written: it would cost the next one time."""
+        while self.admin.info("persistence")["rdb_bgsave_in_progress"]:
+            time.sleep(0.02)
+
+    def freeze(self) -> None:
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid

@@ -1,0 +1,228 @@
+"""Memory stays flat, whatever was called how often; and the event loop stays free while much is written or read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from fresh import run
+from servers import Server
+from storages import storage
+
+MEASURE = """
+    import asyncio, gc, json, os, sys
+    from storages import storage
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    record = {"content": "x" * 300, "tokens": 75, "list": [1.5, None, True], "name": "é"}
+    batch = {f"id-{n}": {**record, "n": n} for n in range(100)}
+    ids = list(batch)
+
+    async def gets(kv, count):
+        for _ in range(count // 1000):
+            await asyncio.gather(*[kv.get_by_id(ids[n % 100]) for n in range(500)])
+            await kv.get_by_ids(ids * 5)
+
+    async def upserts(kv, count):
+        for _ in range(count // 100):
+            await kv.upsert(batch)
+
+    async def others(kv, count):
+        for n in range(count // 10):
+            await kv.upsert({f"other-{n}": [n, "text"] * 20})
+            await kv.filter_keys(ids[:5])
+            await kv.get_by_ids(ids[:3], {"n"})
+            await kv.delete_by_id(f"other-{n}")
+            await kv.get_by_id("absent")
+            await kv.get_stats()
+            if n % 100 == 0:
+                await kv.all_keys()
+                await kv.index_done_callback()
+
+    async def failures(kv, count):
+        raw = kv._redis_client
+        await raw.set("nano_graphrag:text_chunks:corrupt", b"{no json")
+        await kv._store.execute(("LPUSH", "nano_graphrag:text_chunks:list", "x"))
+        calls = [lambda: kv.get_by_id("corrupt"), lambda: kv.get_by_ids(["id-1", "corrupt"]),
+                 lambda: kv.get_by_id("list"), lambda: kv.upsert({"a": 1, 2: 3}), lambda: kv.get_by_id(5),
+                 lambda: kv.upsert({"a": {(1, 2): 3}}), lambda: kv._store.execute(("NO-SUCH",))]
+        for n in range(count):
+            try:
+                await calls[n % len(calls)]()
+            except (ValueError, TypeError, Exception) as error:
+                assert type(error).__name__ != "SystemError", error
+            else:
+                raise AssertionError(n % len(calls))
+
+    async def cancels(kv, count):
+        for _ in range(count // 100):
+            tasks = [asyncio.ensure_future(kv.get_by_ids(ids)) for _ in range(100)]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await kv.ping()
+
+    async def reconnects(kv, count):
+        for _ in range(count):
+            await kv.aclose()
+            await kv.get_by_id("id-1")
+
+    async def main():
+        kv = storage(sys.argv[1], redis_max_connections=4)
+        await kv.upsert(batch)
+        work = [(globals()[name], int(count)) for name, count in json.loads(sys.argv[2]).items()]
+        for kind, count in work:
+            await kind(kv, max(1000, count // 10))  # warms up
+        for kind, count in work:
+            await kind(kv, max(1000, count // 10))
+        gc.collect()
+        before, blocks = resident(), sys.getallocatedblocks()
+        for kind, count in work:
+            await kind(kv, count)
+        gc.collect()
+        print(json.dumps([resident() - before, sys.getallocatedblocks() - blocks]))
+        await kv.aclose()
+
+    asyncio.run(main())
+"""
+MIB = 1024 * 1024
+
+
+def growth(server: Server, within: float = 60.0, **work: int) -> tuple[int, int]:
+    """Bytes of memory and Python's blocks that so many operations of each kind cost after a warm-up."""
+    ended = run(MEASURE, server.url, json.dumps(work), within=within)
+    ended.assert_silent()
+    grown, blocks = json.loads(ended.out)
+    return grown, blocks
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    return start_server()
+
+
+def test_a_million_gets_and_a_hundred_thousand_upserts_leave_memory_flat(server: Server) -> None:
+    grown, blocks = growth(server, within=120.0, gets=1_000_000, upserts=100_000)
+    assert grown < 1 * MIB
+    assert abs(blocks) < 500
+
+
+@pytest.mark.parametrize("kind", ["others", "failures", "cancels", "reconnects"])
+def test_operations_of_every_kind_leave_memory_flat(server: Server, kind: str) -> None:
+    grown, blocks = growth(server, **{kind: {"reconnects": 2000, "cancels": 20_000}.get(kind, 15_000)})
+    assert grown < 1 * MIB
+    assert abs(blocks) < 500
+
+
+def test_a_hundred_thousand_callers_of_a_stalled_server_are_all_served_in_bounded_memory(
+    server: Server,
+) -> None:
+    code = """
+    import asyncio, resource, signal, os, sys
+    from storages import storage
+
+    async def main():
+        pid = int(sys.argv[2])
+        kv = storage(sys.argv[1], redis_max_connections=8, redis_socket_timeout=60, redis_connection_timeout=60)
+        await kv.upsert({f"id-{n}": n for n in range(1000)})
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        os.kill(pid, signal.SIGSTOP)
+        tasks = [asyncio.ensure_future(kv.get_by_id(f"id-{n % 1000}")) for n in range(100_000)]
+        await asyncio.sleep(1)
+        os.kill(pid, signal.SIGCONT)
+        order = []
+        for n in range(0, 100_000, 10_000):
+            tasks[n].add_done_callback(lambda _, n=n: order.append(n))
+        assert await asyncio.gather(*tasks) == [n % 1000 for n in range(100_000)]
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+        assert grown < 600, f"{grown} MiB for 100,000 callers"
+        assert order == sorted(order), "first come, first served"
+        requests = (await kv.get_stats())["requests"]
+        assert requests == {"in_flight": 0, "waiting": 0, "delayed": 0}, requests
+        await kv.aclose()
+
+    asyncio.run(main())
+    """
+    try:
+        run(code, server.url, str(server.pid), within=90.0).assert_silent()
+    finally:
+        server.thaw()
+
+
+# --- the event loop ------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def longest_pause() -> AsyncIterator[list[float]]:
+    """The longest time for which the event loop did nothing else, in the one element of the list."""
+    pauses = [0.0]
+
+    async def watch() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            pauses[0] = max(pauses[0], now - last)
+            last = now
+
+    task = asyncio.ensure_future(watch())
+    await asyncio.sleep(0.01)
+    pauses[0] = 0.0
+    yield pauses
+    task.cancel()
+
+
+def plain_text(mebibytes: int) -> Any:
+    return "x" * (mebibytes * MIB)
+
+
+def nested(mebibytes: int) -> Any:
+    """Objects as they appear in real records: the encoder has work to do."""
+    return [{"id": n, "weight": n / 7, "text": "some text ü" * 3} for n in range(mebibytes * 13_500)]
+
+
+BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
+    "40,000 records": lambda: {f"id-{n}": {"n": n, "text": "x" * 1500} for n in range(40_000)},
+    "60 texts of 1 MiB": lambda: {f"id-{n}": plain_text(1) for n in range(60)},
+    "15 texts of 4 MiB": lambda: {f"id-{n}": plain_text(4) for n in range(15)},
+    "60 nested values of 1 MiB": lambda: {f"id-{n}": nested(1) for n in range(60)},
+    "30 nested values of 2 MiB": lambda: {f"id-{n}": nested(2) for n in range(30)},
+}
+
+
+@pytest.mark.parametrize("shape", BATCHES)
+async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(server: Server, shape: str) -> None:
+    batch = BATCHES[shape]()
+    async with storage(server.url, redis_socket_timeout=30) as kv:
+        await kv.upsert({"a": 1})
+        await asyncio.gather(*[kv.get_by_id("a") for _ in range(20)])
+        async with longest_pause() as pauses:
+            writing = asyncio.ensure_future(kv.upsert(batch))
+            answered = 0
+            while not writing.done():
+                assert await kv.get_by_id("a") == 1
+                answered += 1
+            await writing
+        assert answered > 5
+        assert pauses[0] < 0.1, f"the loop was blocked for {pauses[0]:.3f} s"
+        assert len(await kv.all_keys()) == len(batch) + 1
+
+
+async def test_the_loop_is_free_while_60_mb_are_read(server: Server) -> None:
+    async with storage(server.url, redis_socket_timeout=30) as kv:
+        batch = {f"id-{n}": {"n": n, "text": "x" * 1500} for n in range(40_000)}
+        await kv.upsert(batch)
+        ids = list(batch)
+        async with longest_pause() as pauses:
+            answers = await kv.get_by_ids(ids)
+        assert pauses[0] < 0.1, f"the loop was blocked for {pauses[0]:.3f} s"
+        assert answers == list(batch.values())
