@@ -211,8 +211,8 @@ static void advance(struct ngr_conn *c, size_t bytes)
     }
 }
 
-/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the reason
- * is still there to be read, and the reading ends the connection. */
+/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the
+ * reason is still there to be read, and the reading ends the connection. */
 static bool may_hold_a_refusal(const struct ngr_conn *c, struct ngr_io io)
 {
     return c->transport.tls && c->state == NGR_CONN_GREETING && (io.error == EPIPE || io.error == ECONNRESET);
@@ -398,7 +398,7 @@ static void read_some(struct ngr_conn *c)
         c->last_progress = now(c);
         if (ngr_parser_feed(&c->parser, t->scratch, io.bytes) != NGR_OK)
             break_later(c, c->parser.status, "%s", c->parser.why);
-        if (io.bytes < NGR_READ_BYTES)
+        if (io.bytes < NGR_READ_BYTES && !ngr_transport_has_buffered(&c->transport))
             return;
     }
     if (ngr_transport_has_buffered(&c->transport))

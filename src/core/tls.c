@@ -18,18 +18,17 @@ struct ngr_tls_context {
 
 struct ngr_tls {
     SSL *ssl;
-    BIO *in, *out; /* owned by ssl */
-    size_t sent;   /* of the output, from its front */
+    BIO *in, *out;         /* owned by ssl */
+    size_t sent;           /* of the output, from its front */
+    enum ngr_tls_what end; /* CLOSED or FAILED once the peer's stream has ended so, else DONE */
     char error[200];
 };
 
 /* --- the context ------------------------------------------------------------------------------------------
  */
 
-/* The text of the first error in the queue. */
-static const char *queue_text(char *to, size_t room)
+static const char *error_text(unsigned long code, char *to, size_t room)
 {
-    unsigned long code = ERR_peek_error();
     bool is_system = ERR_GET_LIB(code) == ERR_LIB_SYS;
     const char *reason = is_system ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     snprintf(to, room, "%s", reason ? reason : "unknown error");
@@ -48,17 +47,18 @@ static ngr_status refuse(char *why, size_t room, const char *setting, const char
     return NGR_E_CONFIG;
 }
 
-/* Refuses for what the queue says; OpenSSL reads a directory as an empty file, and calls much "unsupported". */
+/* Refuses for what the queue says; but OpenSSL takes a directory for an empty file. */
 static ngr_status refuse_content(char *why, size_t room, const char *setting, const char *path,
                                  const char *needed)
 {
+    unsigned long code = ERR_peek_error();
     char text[100], reason[160];
     struct stat file;
-    bool is_content = ERR_GET_LIB(ERR_peek_error()) != ERR_LIB_SYS;
+    bool is_content = ERR_GET_LIB(code) != ERR_LIB_SYS;
     if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
         return refuse(why, room, setting, path, strerror(EISDIR));
-    snprintf(reason, sizeof reason, "%s%s%s", queue_text(text, sizeof text), is_content ? "; it must hold " : "",
-             is_content ? needed : "");
+    snprintf(reason, sizeof reason, "%s%s%s", error_text(code, text, sizeof text),
+             is_content ? "; it must hold " : "", is_content ? needed : "");
     return refuse(why, room, setting, path, reason);
 }
 
@@ -213,7 +213,8 @@ void ngr_tls_free(struct ngr_tls *t)
     ngr_release(t);
 }
 
-/* Keeps the reason of a failure; a refused certificate says more than the queue does. */
+/* Keeps the reason of a failure. A refused certificate says more than the queue does; of that, the last error
+ * is TLS's own, those before it are about its parts. */
 static void note_error(struct ngr_tls *t)
 {
     char text[100];
@@ -222,7 +223,8 @@ static void note_error(struct ngr_tls *t)
         snprintf(t->error, sizeof t->error, "the server's certificate is refused: %s",
                  X509_verify_cert_error_string(verdict));
     else
-        snprintf(t->error, sizeof t->error, "TLS failed: %s", queue_text(text, sizeof text));
+        snprintf(t->error, sizeof t->error, "TLS failed: %s",
+                 error_text(ERR_peek_last_error(), text, sizeof text));
 }
 
 static enum ngr_tls_what judge(struct ngr_tls *t, int rc)
@@ -234,11 +236,12 @@ static enum ngr_tls_what judge(struct ngr_tls *t, int rc)
     case SSL_ERROR_WANT_WRITE: /* the output is memory and takes everything: only input can be missing */
         return NGR_TLS_WANTS_INPUT;
     case SSL_ERROR_ZERO_RETURN:
-        return NGR_TLS_CLOSED;
+        return t->end = NGR_TLS_CLOSED;
     default:
-        note_error(t);
+        if (t->end != NGR_TLS_FAILED)
+            note_error(t);
         ERR_clear_error();
-        return NGR_TLS_FAILED;
+        return t->end = NGR_TLS_FAILED;
     }
 }
 
@@ -297,7 +300,15 @@ void ngr_tls_output_sent(struct ngr_tls *t, size_t len)
 
 bool ngr_tls_has_buffered(const struct ngr_tls *t)
 {
-    return SSL_pending(t->ssl) > 0 || BIO_ctrl_pending(t->in) > 0;
+    return t->end != NGR_TLS_DONE || SSL_pending(t->ssl) > 0 || BIO_ctrl_pending(t->in) > 0;
+}
+
+bool ngr_tls_is_over(struct ngr_tls *t)
+{
+    char byte;
+    ERR_clear_error();
+    judge(t, SSL_peek(t->ssl, &byte, 1));
+    return t->end != NGR_TLS_DONE;
 }
 
 const char *ngr_tls_error(const struct ngr_tls *t)
