@@ -99,6 +99,7 @@ TEST(the_first_of_several_errors_is_told)
     struct outcome o = {0};
     open_ready(&s);
     scene_exists(&s, &o, "a b c");
+    scene_answer(&s, 0, ":1\r\n"); /* of three: asked again, one by one */
     scene_answer(&s, 0, ":1\r\n-NOPERM first\r\n-WRONGTYPE second\r\n");
     check_ended(&o, NGR_E_PERM);
     CHECK(strstr(o.message, "NOPERM first (key p:b)"));
@@ -182,13 +183,31 @@ TEST(reading_that_renews_is_a_getex_for_each_key)
     scene_close(&s);
 }
 
-TEST(existence_is_asked_key_by_key_in_one_write)
+TEST(existence_is_asked_for_many_keys_at_once_where_all_or_none_are_there)
+{
+    struct scene s;
+    struct outcome o = {0}, p = {0};
+    open_ready(&s);
+    scene_exists(&s, &o, "a b a");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a");
+    scene_answer(&s, 0, ":3\r\n");
+    CHECK_TEXT(o.got, "#0=1 #1=1 #2=1");
+    check_ended(&o, NGR_OK);
+    scene_exists(&s, &p, "c d");
+    scene_answer(&s, 0, ":0\r\n");
+    CHECK_TEXT(p.got, "#0=0 #1=0");
+    check_ended(&p, NGR_OK);
+    scene_close(&s);
+}
+
+TEST(existence_is_asked_key_by_key_where_some_are_there)
 {
     struct scene s;
     struct outcome o = {0};
     open_ready(&s);
     scene_exists(&s, &o, "a b a");
-    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a | EXISTS p:b | EXISTS p:a");
+    scene_answer(&s, 0, ":2\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a | EXISTS p:a | EXISTS p:b | EXISTS p:a");
     scene_answer(&s, 0, ":1\r\n:0\r\n:1\r\n");
     CHECK_TEXT(o.got, "#0=1 #1=0 #2=1");
     check_ended(&o, NGR_OK);
@@ -386,7 +405,8 @@ int main(void)
     RUN(ids_of_any_bytes_are_asked_for_as_they_are);
     RUN(values_of_any_bytes_arrive_as_they_are);
     RUN(reading_that_renews_is_a_getex_for_each_key);
-    RUN(existence_is_asked_key_by_key_in_one_write);
+    RUN(existence_is_asked_for_many_keys_at_once_where_all_or_none_are_there);
+    RUN(existence_is_asked_key_by_key_where_some_are_there);
     RUN(answers_of_another_form_kill_the_connection);
     RUN(existence_answered_with_another_type_kills_the_connection);
     RUN(at_most_four_parts_are_under_way_and_every_key_is_answered);
