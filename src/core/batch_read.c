@@ -3,6 +3,7 @@
  * neither side holds more than the parts under way. */
 #include "batch.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "mem.h"
@@ -388,6 +389,7 @@ static void prepare_solo(struct read_call *rc, size_t room)
 static struct ngr_call *new_read(const struct ngr_keys *keys, enum read_mode mode, long long renew,
                                  const struct ngr_call_kind *kind, const struct ngr_sink *sink, void *user)
 {
+    assert(keys->count > 0);
     bool is_solo = keys->count == 1;
     size_t room = is_solo ? COMMAND_BYTES + keys->prefix.len + keys->ids[0].len : 0;
     struct read_call *rc = ngr_alloc(sizeof *rc + room);

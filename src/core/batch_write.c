@@ -8,6 +8,7 @@
  * the same connection, because it speaks of what that connection wrote. */
 #include "batch.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "mem.h"
@@ -296,6 +297,7 @@ void ngr_put_discard(struct ngr_put *put)
 
 struct ngr_call *ngr_batch_put(struct ngr_put *put, const struct ngr_sink *sink, void *user)
 {
+    assert(put->first && put->first->entries > 0);
     for (struct put_group *g = put->first; g; g = g->next) {
         g->req.piece = on_piece;
         g->req.answered = on_answered;

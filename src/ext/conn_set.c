@@ -92,6 +92,7 @@ static struct conn_set *make(struct ext_state *state, PyObject *registry_key,
     struct conn_set *set = (struct conn_set *)type->tp_alloc(type, 0);
     if (!set)
         return NULL;
+    ngr_list_init(&set->anchors);
     set->process = fork_generation;
     set->registry_key = Py_NewRef(registry_key);
     if (fill(set, state, settings, loop) < 0 || enter_registry(state, set) < 0) {
@@ -151,6 +152,24 @@ void conn_set_abandon(struct conn_set *set)
     ngr_client_close(set->client);
 }
 
+void conn_set_anchor(struct conn_set *set, struct anchor *a, PyObject *object)
+{
+    if (a->object)
+        return;
+    a->object = Py_NewRef(object);
+    ngr_list_push(&set->anchors, &a->node);
+}
+
+void conn_set_let_go(struct anchor *a)
+{
+    PyObject *object = a->object;
+    if (!object)
+        return;
+    a->object = NULL;
+    ngr_node_unlink(&a->node);
+    Py_DECREF(object);
+}
+
 /* --- the type
  * ----------------------------------------------------------------------------------------------- */
 
@@ -173,6 +192,17 @@ static int conn_set_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(set->registry_key);
     Py_VISIT(set->glue.loop_ref);
     Py_VISIT(set->glue.context);
+    for (struct ngr_node *n = set->anchors.head.next; n && n != &set->anchors.head; n = n->next)
+        Py_VISIT(ngr_of(n, struct anchor, node)->object);
+    return 0;
+}
+
+static int conn_set_clear(PyObject *self)
+{
+    struct conn_set *set = (struct conn_set *)self;
+    struct ngr_node *n;
+    while ((n = ngr_list_first(&set->anchors)))
+        conn_set_let_go(ngr_of(n, struct anchor, node));
     return 0;
 }
 
@@ -203,6 +233,7 @@ static PyMemberDef conn_set_members[] = {
 static PyType_Slot conn_set_slots[] = {
     {Py_tp_doc, "The connections shared on one event loop."},
     {Py_tp_traverse, conn_set_traverse},
+    {Py_tp_clear, conn_set_clear},
     {Py_tp_dealloc, conn_set_dealloc},
     {Py_tp_members, conn_set_members},
     {0, NULL},

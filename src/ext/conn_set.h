@@ -10,12 +10,19 @@
 
 #include "loop_asyncio.h"
 
+/* Lives in an object that waits for an answer. */
+struct anchor {
+    struct ngr_node node;
+    PyObject *object; /* a reference while anchored, else NULL */
+};
+
 struct conn_set {
     PyObject_HEAD struct loop_glue glue;
     struct ngr_client *client;
     PyObject *registry_key;
     unsigned long process; /* the fork generation it was made in */
     Py_ssize_t users;      /* storages attached */
+    struct ngr_list anchors;
     PyObject *weakrefs;
 };
 
@@ -29,6 +36,12 @@ struct conn_set *conn_set_attach(struct ext_state *state, PyObject *key, const s
 /* One user less. On its own loop the last one closes the connections when `may_close`; else the set closes
  * itself at its next idle check. */
 void conn_set_detach(struct conn_set *set, bool may_close);
+
+/* What is anchored lives as long as the event loop has something of the set to call, even when nobody else holds
+ * it: a task that waits for an answer must not be garbage. Letting go may free the object; fine when it is not
+ * anchored. */
+void conn_set_anchor(struct conn_set *set, struct anchor *a, PyObject *object);
+void conn_set_let_go(struct anchor *a);
 
 /* True when the set belongs to this loop and this process. */
 bool conn_set_serves(const struct conn_set *set, PyObject *loop);

@@ -22,6 +22,7 @@ struct op *op_new(struct store *store, const struct op_kind *kind)
     struct op *op = (struct op *)type->tp_alloc(type, 0);
     if (op) {
         ngr_node_init(&op->node);
+        ngr_node_init(&op->anchor.node);
         op->kind = kind;
         op->store = (struct store *)Py_NewRef((PyObject *)store);
         op->set = (struct conn_set *)Py_NewRef((PyObject *)set);
@@ -143,6 +144,7 @@ static void finish(struct op *op, ngr_status st, const char *message)
     bool was_asked = op->call;
     op->call = NULL;
     ngr_node_unlink(&op->node);
+    conn_set_let_go(&op->anchor);
     if (st == NGR_OK) {
         op->store->has_answered |= was_asked;
         value = op->kind->finish(op);
@@ -161,13 +163,14 @@ static void finish(struct op *op, ngr_status st, const char *message)
 void op_done(void *user, ngr_status st, const char *message)
 {
     struct op *op = user;
+    Py_INCREF(op);
     if (op->set->glue.is_abandoned) {
         op->call = NULL;
         ngr_node_unlink(&op->node);
-        return;
+        conn_set_let_go(&op->anchor);
+    } else {
+        finish(op, st, message);
     }
-    Py_INCREF(op);
-    finish(op, st, message);
     Py_DECREF(op);
 }
 
@@ -185,7 +188,7 @@ PyObject *op_finish_at_once(struct op *op)
     return (PyObject *)op;
 }
 
-/* Takes it out of the core's hands. */
+/* Takes it out of the core's hands. The caller holds a reference, or there is none left. */
 static void withdraw(struct op *op)
 {
     struct ngr_loop loop = loop_glue_functions(&op->set->glue);
@@ -193,6 +196,7 @@ static void withdraw(struct op *op)
     op->call = NULL;
     op->is_over = true;
     ngr_node_unlink(&op->node);
+    conn_set_let_go(&op->anchor);
     loop.forget(loop.self, &op->task);
     if (call)
         ngr_cancel(call);
@@ -211,8 +215,11 @@ void op_close(struct op *op)
 
 static PyObject *waiter_of(struct op *op)
 {
-    if (!op->waiter && op->future)
-        op->waiter = Py_TYPE(op->future)->tp_as_async->am_await(op->future);
+    if (op->waiter || !op->future)
+        return op->waiter;
+    op->waiter = Py_TYPE(op->future)->tp_as_async->am_await(op->future);
+    if (op->waiter && ngr_node_is_linked(&op->node))
+        conn_set_anchor(op->set, &op->anchor, (PyObject *)op);
     return op->waiter;
 }
 

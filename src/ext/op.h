@@ -1,8 +1,8 @@
 /* `Op`: one call under way, the thing that `await` waits for. It owns the future, keeps the arguments alive
  * whose bytes the core reads, collects the answers, and tells the core when the waiting task was cancelled.
  *
- * The core holds no reference: an operation nobody waits for any more is deallocated, and that cancels the
- * call. */
+ * The core holds no reference: an operation that nobody has awaited yet is deallocated with its last reference,
+ * and that cancels the call. Once awaited it is anchored until it ends, and the waiting task with it. */
 #ifndef NGR_EXT_OP_H
 #define NGR_EXT_OP_H
 
@@ -21,6 +21,7 @@ struct op_kind {
 struct op {
     PyObject_HEAD const struct op_kind *kind;
     struct ngr_node node; /* store->ops */
+    struct anchor anchor; /* while somebody waits */
     struct store *store;
     struct conn_set *set;
     struct ngr_call *call; /* NULL: not (or no longer) in the core's hands */

@@ -22,7 +22,8 @@ struct play {
  */
 
 #define IDS_60                                                                                               \
-    "k0 k1 k2 k3 k4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 " \
+    "k0 k1 k2 k3 k4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 "   \
+    "35 "                                                                                                    \
     "36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 k4"
 
 static void play_get(struct play *p)
@@ -165,6 +166,7 @@ static void set_up(struct play *p)
     p->scene.settings.username = "ann";
     p->scene.settings.password = "secret";
     p->scene.settings.client_name = "kv";
+    p->scene.settings.tls.ca_certs = "ca.pem"; /* copied, although not used */
     p->scene.settings.max_connections = 2;
     p->scene.settings.idle_check = 30;
 }
@@ -205,8 +207,8 @@ static void check_usable(struct play *p)
     CHECK(strstr(o.got, "0=v0"));
 }
 
-/* One performance, in which the caller has arranged for something to fail; `calm` is called when that is to be
- * over. */
+/* One performance, in which the caller has arranged for something to fail; `calm` is called when that is to
+ * be over. */
 static void perform(struct play *p, size_t which, void (*calm)(struct play *))
 {
     const struct ngr_hooks none = {0};

@@ -42,7 +42,8 @@ static void add_text(struct answer *a, const char *text)
 static void add_header(struct answer *a, char mark, long long number)
 {
     char text[32];
-    add(a, text, (size_t)snprintf(text, sizeof text, "%c%lld\r\n", mark, number));
+    snprintf(text, sizeof text, "%c%lld\r\n", mark, number);
+    add_text(a, text);
 }
 
 static void add_bulk(struct answer *a, const char *data, size_t len)
@@ -158,7 +159,8 @@ static void scan(struct tiny *t, const struct ngr_span *words, struct answer *a)
         shown += is_shown(t, pattern, i);
     bool repeats = t->scan_repeats && shown > 0;
     add_text(a, "*2\r\n");
-    add_bulk(a, cursor, (size_t)snprintf(cursor, sizeof cursor, "%zu", end));
+    snprintf(cursor, sizeof cursor, "%zu", end);
+    add_bulk(a, cursor, strlen(cursor));
     add_header(a, '*', (long long)shown + repeats);
     for (size_t i = end; i < begin; i++)
         for (int times = is_shown(t, pattern, i) ? 1 + repeats : 0; times > 0; times--, repeats = false)

@@ -230,6 +230,23 @@ async def test_calls_that_nobody_awaits_are_given_up(server: Server) -> None:
         await until_idle(kv)
 
 
+@pytest.mark.parametrize("entries", [1, 20_000], ids=["sent", "in slices"])
+async def test_a_task_that_nobody_holds_lives_until_its_call_is_answered(server: Server, entries: int) -> None:
+    """As with asyncio's own streams: what waits for the server is held by the connection it waits for."""
+    async with storage(server.url) as kv:
+        tasks = set(asyncio.all_tasks())
+        asyncio.ensure_future(kv.upsert({f"id-{n}": "x" * 1500 for n in range(entries)}))  # noqa: RUF006
+        server.freeze()
+        await asyncio.sleep(0.005)
+        gc.collect()
+        assert len(asyncio.all_tasks() - tasks) == 1
+        server.thaw()
+        while asyncio.all_tasks() - tasks:
+            gc.collect(1)
+            await asyncio.sleep(0.01)
+        assert len(await kv.all_keys()) == entries
+
+
 async def test_an_awaitable_in_a_cycle_with_its_own_result_is_collected(server: Server) -> None:
     async with storage(server.url) as kv:
         operation: Any = kv._store.get("a")

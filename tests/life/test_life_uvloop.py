@@ -10,8 +10,9 @@ from proxy import Proxy
 from servers import Server
 
 START = """
-    import asyncio, sys
+    import asyncio, logging, sys
     import uvloop
+    logging.getLogger("asyncio").addFilter(lambda record: " took " not in record.getMessage())  # a slow machine
     from storages import storage
     url = sys.argv[1]
 """
@@ -76,7 +77,6 @@ CASES = {
     uvloop.run(main())
     """,
     "a server that is not there": """
-    import logging
     logging.getLogger("nano_graphrag_redis").setLevel(logging.CRITICAL)
     async def main():
         kv = storage("redis://127.0.0.1:1", redis_retry_attempts=0)
