@@ -24,6 +24,17 @@ from cryptography.x509.oid import NameOID
 
 HERE = ("localhost", "127.0.0.1")  # what a server of these tests is called
 HOUR = timedelta(hours=1)
+SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,8 @@ class Authority:
         self._count = itertools.count()
         own = self._builder(name, self._key.public_key(), -HOUR, HOUR)
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        own = own.add_extension(SIGNS, critical=True)
+        own = own.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
         self.cert = self._write("ca", own.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def issue(
@@ -74,6 +87,8 @@ class Authority:
         """A certificate for `hosts`, valid from now + `since` to now + `until`."""
         key = ec.generate_private_key(ec.SECP256R1())
         request = self._builder(common_name, key.public_key(), since, until)
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        request = request.add_extension(signer, critical=False)
         if hosts:
             request = request.add_extension(names(hosts), critical=False)
         cert = request.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
