@@ -409,8 +409,11 @@ static void on_readable(struct ngr_conn *c)
 {
     /* Decoding runs user code (finalizers), which may run the loop again: one reader at a time, the rest
      * waits. */
-    if (c->traffic->is_reading)
+    if (c->traffic->is_reading) {
+        if (ngr_transport_has_buffered(&c->transport))
+            c->loop->defer(c->loop->self, &c->flush); /* no event will come for these bytes */
         return;
+    }
     c->traffic->is_reading = true;
     read_some(c);
     c->traffic->is_reading = false;
