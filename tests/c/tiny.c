@@ -187,6 +187,14 @@ static void remove_many(struct tiny *t, const struct ngr_span *words, size_t cou
     add_header(a, ':', removed);
 }
 
+static void count_many(const struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+{
+    long long there = 0;
+    for (size_t i = 1; i < count; i++)
+        there += find(t, words[i]) >= 0;
+    add_header(a, ':', there);
+}
+
 static void execute(struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
 {
     if (is_word(words[0], "GET") || is_word(words[0], "GETEX")) {
@@ -196,7 +204,7 @@ static void execute(struct tiny *t, const struct ngr_span *words, size_t count, 
         for (size_t i = 1; i < count; i++)
             get(t, words[i], a);
     } else if (is_word(words[0], "EXISTS")) {
-        add_header(a, ':', find(t, words[1]) >= 0);
+        count_many(t, words, count, a);
     } else if (is_word(words[0], "SET") || is_word(words[0], "MSET")) {
         set_many(t, words, count, a);
     } else if (is_word(words[0], "SETEX")) {
