@@ -1,4 +1,4 @@
-"""What a user should know about a namespace, told once, before its first call.
+"""What a user should know about a namespace, told once, after its first call.
 
 Two things surprise people: rows that are still in nano-graphrag's JSON file while Redis has none, and community reports
 that expire although nano-graphrag rebuilds them only on the next insert.
@@ -32,10 +32,10 @@ class FirstUse:
         self._settings = settings
 
     async def tell(self, store: Store) -> None:
-        self._tell_about_reports()
+        self.tell_about_reports()
         await self._tell_about_rows(store)
 
-    def _tell_about_reports(self) -> None:
+    def tell_about_reports(self) -> None:
         settings = self._settings
         if settings.namespace == REPORTS and settings.ttl and _is_news("ttl", settings.endpoint):
             logger.warning(
@@ -52,11 +52,8 @@ class FirstUse:
             return
         try:
             is_empty = not await self._has_rows(store, first_id)
-        except (ConnectionError, TimeoutError):
-            _told.discard(("rows", os.path.abspath(path)))
-            raise  # the call that follows would only wait for the same outage again
         except RedisKVError:
-            return  # the user may not look around, for one
+            return  # an outage is told by the calls that it hits; the user may not look around, for another
         if is_empty:
             logger.warning(
                 "%s holds rows, and namespace %r of %s holds none: `ngr-redis migrate %s` brings them over",

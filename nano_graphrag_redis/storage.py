@@ -61,9 +61,10 @@ class RedisKVStorage(_Detached):
         Raises CorruptValueError, naming the key, when what is stored is not JSON; an outage raises too and
         never reads as "absent".
         """
+        value = await self._store.get(id)
         if self._first_use:
             await self._look_around()
-        return await self._store.get(id)
+        return value
 
     async def get_by_ids(self, ids: Iterable[str], fields: Collection[str] | None = None) -> list[Any | None]:
         """The values in the order of `ids`, None where absent.
@@ -71,21 +72,24 @@ class RedisKVStorage(_Detached):
         With `fields` (even an empty set) each record keeps only these keys; an empty record reads as None then,
         as with JsonKVStorage.
         """
+        values = await self._store.get_many(ids, fields)
         if self._first_use:
             await self._look_around()
-        return await self._store.get_many(ids, fields)
+        return values
 
     async def filter_keys(self, data: Iterable[str]) -> set[str]:
         """Those of the given ids that are absent."""
+        missing = await self._store.missing(data)
         if self._first_use:
             await self._look_around()
-        return await self._store.missing(data)
+        return missing
 
     async def all_keys(self) -> list[str]:
         """Every id of the namespace, each once, in no particular order."""
+        ids = await self._store.keys()
         if self._first_use:
             await self._look_around()
-        return await self._store.keys()
+        return ids
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -96,10 +100,8 @@ class RedisKVStorage(_Detached):
         naming the id and the path inside the value; ValueTooLargeError) leaves the server untouched. A call that
         was cancelled or timed out may still take effect.
         """
-        if self._first_use:
-            await self._look_around()
         acknowledged = await self._store.put(data)
-        self._keeper.note_write(acknowledged)
+        self._note_write(acknowledged)
 
     async def delete_by_id(self, id: str) -> bool:
         """Deletes one id; True if it was there.
@@ -107,18 +109,19 @@ class RedisKVStorage(_Detached):
         A connection that is lost after the command was sent raises instead of asking again, since the second
         answer would lie.
         """
-        if self._first_use:
-            await self._look_around()
         was_there = await self._store.remove(id)
-        self._keeper.note_write(None)
+        self._note_write(None)
         return was_there
 
     async def drop(self) -> None:
         """Removes this namespace, and nothing else, without blocking the server."""
-        if self._first_use:
-            await self._look_around()
         await self._store.clear()
-        self._keeper.note_write(None)
+        self._note_write(None)
+
+    def _note_write(self, acknowledged: int | None) -> None:
+        self._keeper.note_write(acknowledged)
+        if self._first_use:
+            self._first_use.tell_about_reports()
 
     # --- nano-graphrag's callbacks ------------------------------------------------------------------------
 
@@ -196,27 +199,19 @@ class RedisKVStorage(_Detached):
 
     async def _ensure_initialized(self) -> None:
         """Connects now, and raises when that does not work."""
-        if self._first_use:
-            await self._look_around()
         if not self._store.is_connected:
             await self.ping()
+        if self._first_use:
+            await self._look_around()
 
     async def _cleanup(self) -> None:
         await self.aclose()
 
     async def _look_around(self) -> None:
-        """Once, before the first call: what the user should know about this namespace goes to the log.
-
-        An outage ends the call here, and the next one tries again.
-        """
+        """Once, after the first call that went well: what the user should know about this namespace."""
         first_use, self._first_use = self._first_use, None
-        if not first_use:
-            return
-        try:
+        if first_use:
             await first_use.tell(self._store)
-        except (ConnectionError, TimeoutError):
-            self._first_use = first_use
-            raise
 
     # --- copies -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
  * the same connection, because it speaks of what that connection wrote. */
 #include "batch.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "mem.h"
@@ -159,6 +160,11 @@ static bool has_wait(const struct ngr_put_options *o)
     return o->wait_aof || o->wait_replicas;
 }
 
+static bool is_transaction(const struct ngr_put_options *o, const struct put_group *g)
+{
+    return o->ttl > 0 && g->entries > 1;
+}
+
 /* Puts the frame around the entries of one group. */
 static ngr_status close_group(const struct ngr_put_options *o, struct put_group *g)
 {
@@ -171,7 +177,7 @@ static ngr_status close_group(const struct ngr_put_options *o, struct put_group 
         head = ngr_cmd_header(g->head, '*', 2 * g->entries + 1);
         memcpy(g->head + head, word, strlen(word));
         head += strlen(word);
-    } else if (g->entries > 1) {
+    } else if (is_transaction(o, g)) {
         memcpy(g->head, multi, sizeof multi - 1);
         head = sizeof multi - 1;
         st = ngr_buf_add(&g->body, exec, sizeof exec - 1);
@@ -217,8 +223,10 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
         ngr_call_refuse(r, reply, (struct ngr_span){NULL, 0}, NULL);
         return NGR_OK;
     }
-    bool is_exec = reply->depth == 0 && reply->type == NGR_REPLY_ARRAY && r->seen == g->entries + 1;
-    return reply->type == NGR_REPLY_STATUS || is_exec ? NGR_OK : NGR_E_PROTOCOL;
+    bool is_exec = is_transaction(&put_of(r->call)->options, g) && r->seen == g->entries + 1;
+    if (is_exec && reply->depth == 0)
+        return reply->type == NGR_REPLY_ARRAY && reply->count == g->entries ? NGR_OK : NGR_E_PROTOCOL;
+    return reply->type == NGR_REPLY_STATUS ? NGR_OK : NGR_E_PROTOCOL;
 }
 
 static void on_answered(struct ngr_req *r)
@@ -289,6 +297,7 @@ void ngr_put_discard(struct ngr_put *put)
 
 struct ngr_call *ngr_batch_put(struct ngr_put *put, const struct ngr_sink *sink, void *user)
 {
+    assert(put->first && put->first->entries > 0);
     for (struct put_group *g = put->first; g; g = g->next) {
         g->req.piece = on_piece;
         g->req.answered = on_answered;

@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -210,6 +211,13 @@ static void advance(struct ngr_conn *c, size_t bytes)
     }
 }
 
+/* A server that refuses our certificate under TLS 1.3 says why and closes while we write to it: then the
+ * reason is still there to be read, and the reading ends the connection. */
+static bool may_hold_a_refusal(const struct ngr_conn *c, struct ngr_io io)
+{
+    return c->transport.tls && c->state == NGR_CONN_GREETING && (io.error == EPIPE || io.error == ECONNRESET);
+}
+
 /* True while there is more and the peer took all it was offered. */
 static bool write_some(struct ngr_conn *c, size_t *budget)
 {
@@ -221,7 +229,8 @@ static bool write_some(struct ngr_conn *c, size_t *budget)
     struct ngr_io io = ngr_transport_write(&c->transport, iov, count);
     c->traffic->writes++;
     if (io.what == NGR_IO_FAILED) {
-        break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
+        if (!may_hold_a_refusal(c, io))
+            break_later(c, NGR_E_LOST, "writing failed: %s", ngr_transport_error(&c->transport, io));
         return false;
     }
     advance(c, io.bytes);
@@ -359,6 +368,14 @@ static ngr_status on_whole(void *user)
     return c->broken == NGR_OK ? NGR_OK : NGR_E_CLOSED;
 }
 
+/* A plain client that knocks at a TLS port is turned away without a word. */
+static const char *advice_at_the_end(const struct ngr_conn *c)
+{
+    bool is_first_word = c->state == NGR_CONN_GREETING && c->own.seen == 0;
+    bool is_plain_tcp = !c->transport.tls && !c->settings->path;
+    return is_first_word && is_plain_tcp ? " before its first answer: does it expect TLS (rediss://)?" : "";
+}
+
 static void read_some(struct ngr_conn *c)
 {
     struct ngr_traffic *t = c->traffic;
@@ -368,19 +385,20 @@ static void read_some(struct ngr_conn *c)
         if (io.what == NGR_IO_AGAIN)
             return;
         if (io.what == NGR_IO_EOF)
-            break_later(c, NGR_E_LOST, "the server closed the connection");
+            break_later(c, NGR_E_LOST, "the server closed the connection%s", advice_at_the_end(c));
         if (io.what == NGR_IO_FAILED && c->state == NGR_CONN_GREETING &&
             !io.error) /* TLS 1.3 refuses us only now */
             break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
         if (io.what == NGR_IO_FAILED)
-            break_later(c, NGR_E_LOST, "reading failed: %s", ngr_transport_error(&c->transport, io));
+            break_later(c, NGR_E_LOST, "reading failed: %s%s", ngr_transport_error(&c->transport, io),
+                        advice_at_the_end(c));
         if (io.what != NGR_IO_DONE)
             return;
         t->bytes_in += io.bytes;
         c->last_progress = now(c);
         if (ngr_parser_feed(&c->parser, t->scratch, io.bytes) != NGR_OK)
             break_later(c, c->parser.status, "%s", c->parser.why);
-        if (io.bytes < NGR_READ_BYTES)
+        if (io.bytes < NGR_READ_BYTES && !ngr_transport_has_buffered(&c->transport))
             return;
     }
     if (ngr_transport_has_buffered(&c->transport))
@@ -415,13 +433,14 @@ static void take_refusal(struct ngr_conn *c, enum greeting_step step, const stru
     if ((step == STEP_SETNAME && is_about_us) || (step == STEP_PING && st == NGR_E_PERM))
         return;
     int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
-    if (step != STEP_AUTH || !is_about_us) {
-        break_later(c, st, "%.*s", shown, r->data);
-        return;
-    }
     while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
         word++;
-    break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+    if (step != STEP_AUTH)
+        break_later(c, st, "%.*s", shown, r->data);
+    else if (is_about_us)
+        break_later(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+    else
+        break_later(c, st, st == NGR_E_MAXCLIENTS ? "max number of clients reached" : "LOADING");
 }
 
 static ngr_status greeting_piece(struct ngr_req *r, const struct ngr_reply *reply)
@@ -499,6 +518,9 @@ static void secure(struct ngr_conn *c)
     if (io.what == NGR_IO_EOF)
         break_later(c, NGR_E_CONNECT,
                     "the server closed the connection during the TLS handshake: does it speak TLS?");
+    if (io.what == NGR_IO_FAILED && io.error) /* of the socket: another try may fare better */
+        break_later(c, NGR_E_CONNECT, "the TLS handshake was cut off: %s",
+                    ngr_transport_error(&c->transport, io));
     if (io.what == NGR_IO_FAILED)
         break_later(c, NGR_E_TLS, "%s", ngr_transport_error(&c->transport, io));
     if (io.what == NGR_IO_DONE) {

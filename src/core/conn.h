@@ -86,7 +86,7 @@ struct ngr_conn {
     bool is_released;
     bool is_writing_blocked;
     ngr_status broken; /* a failure noticed where no callback may be made */
-    char why[192];
+    char why[256];
 };
 
 /* What all connections of a client share. */

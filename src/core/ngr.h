@@ -56,7 +56,8 @@ void ngr_client_release(struct ngr_client *client);
 /* --- calls -------------------------------------------------------------------------------------------------
  */
 
-/* The part of a key before the id, and the ids; both must stay unchanged until the call ends. */
+/* The part of a key before the id, and the ids, at least one; they must stay unchanged until the call ends.
+ */
 struct ngr_keys {
     struct ngr_span prefix;
     const struct ngr_span *ids;
@@ -112,12 +113,13 @@ struct ngr_put_options {
 struct ngr_put *ngr_put_new(const struct ngr_put_options *options);
 /* Begins one entry; the value is then appended to the answered buffer. NULL when memory ends. */
 struct ngr_buf *ngr_put_begin(struct ngr_put *put, struct ngr_span id);
-/* Ends the entry. NGR_E_TOOBIG when the value exceeds max_value_bytes; NGR_E_NOMEM. */
+/* Ends the entry. NGR_E_TOOBIG when the value exceeds max_value_bytes: the entry is taken out again.
+ * NGR_E_NOMEM: the put can only be discarded. */
 ngr_status ngr_put_end(struct ngr_put *put);
 /* Throws away what was built. */
 void ngr_put_discard(struct ngr_put *put);
-/* Sends it; the put is consumed, even when NULL is answered. Each group that waited answers
- * sink->number(group, replicas or AOFs that have it). */
+/* Sends it, with one entry at least; the put is consumed, even when NULL is answered. Each group that waited
+ * answers sink->number(group, replicas or AOFs that have it). */
 struct ngr_call *ngr_put_send(struct ngr_client *client, struct ngr_put *put, const struct ngr_sink *sink,
                               void *user);
 

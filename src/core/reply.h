@@ -49,6 +49,7 @@ struct ngr_parser {
     ngr_status (*whole)(void *user);
     void *user;
     size_t max_bulk;
+    size_t missing;    /* bytes that the bulk string being read still lacks; 0: not known */
     void *reader;      /* redisReader */
     ngr_status status; /* the first thing that went wrong, sticky */
     const char *why;   /* a constant sentence for it */

@@ -1,11 +1,13 @@
 #include "tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "mem.h"
 
@@ -16,39 +18,94 @@ struct ngr_tls_context {
 
 struct ngr_tls {
     SSL *ssl;
-    BIO *in, *out; /* owned by ssl */
-    size_t sent;   /* of the output, from its front */
+    BIO *in, *out;         /* owned by ssl */
+    size_t sent;           /* of the output, from its front */
+    enum ngr_tls_what end; /* CLOSED or FAILED once the peer's stream has ended so, else DONE */
     char error[200];
 };
 
 /* --- the context ------------------------------------------------------------------------------------------
  */
 
-/* The text of the first error in the queue. */
-static const char *queue_text(char *to, size_t room)
+static const char *error_text(unsigned long code, char *to, size_t room)
 {
-    unsigned long code = ERR_peek_error();
     bool is_system = ERR_GET_LIB(code) == ERR_LIB_SYS;
     const char *reason = is_system ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     snprintf(to, room, "%s", reason ? reason : "unknown error");
     return to;
 }
 
-static ngr_status refuse(char *why, size_t room, const char *setting, const char *path)
+/* Of a long path its end is shown, which tells files apart. */
+#define PATH_SHOWN 80
+
+static ngr_status refuse(char *why, size_t room, const char *setting, const char *path, const char *reason)
 {
-    char text[100];
-    snprintf(why, room, "%s %s%scannot be used: %s", setting, path ? path : "", path ? " " : "",
-             queue_text(text, sizeof text));
+    size_t len = strlen(path);
+    bool is_long = len > PATH_SHOWN;
+    snprintf(why, room, "%s %s%s cannot be used: %s", setting, is_long ? "..." : "",
+             is_long ? path + len - PATH_SHOWN : path, reason);
     return NGR_E_CONFIG;
+}
+
+/* Refuses for what the queue says; but OpenSSL takes a directory for an empty file. */
+static ngr_status refuse_content(char *why, size_t room, const char *setting, const char *path,
+                                 const char *needed)
+{
+    unsigned long code = ERR_peek_error();
+    char text[100], reason[160];
+    struct stat file;
+    bool is_content = ERR_GET_LIB(code) != ERR_LIB_SYS;
+    if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
+        return refuse(why, room, setting, path, strerror(EISDIR));
+    snprintf(reason, sizeof reason, "%s%s%s", error_text(code, text, sizeof text),
+             is_content ? "; it must hold " : "", is_content ? needed : "");
+    return refuse(why, room, setting, path, reason);
 }
 
 static ngr_status load_trust(SSL_CTX *ssl, const struct ngr_settings *s, char *why, size_t room)
 {
     const char *file = s->tls.ca_certs;
     if (file && SSL_CTX_load_verify_locations(ssl, file, NULL) != 1)
-        return refuse(why, room, "redis_ssl_ca_certs", file);
-    if (!file && SSL_CTX_set_default_verify_paths(ssl) != 1)
-        return refuse(why, room, "the system's CA certificates", NULL);
+        return refuse_content(why, room, "redis_ssl_ca_certs", file, "certificates in PEM form");
+    if (!file && SSL_CTX_set_default_verify_paths(ssl) != 1) {
+        snprintf(why, room, "the system's CA certificates cannot be used");
+        return NGR_E_CONFIG;
+    }
+    return NGR_OK;
+}
+
+/* Called when a key has a passphrase: none is given, since asking for it on the terminal would stop the event
+ * loop. */
+static int no_passphrase(char *to, int room, int is_writing, void *was_asked)
+{
+    (void)to, (void)room, (void)is_writing;
+    *(bool *)was_asked = true;
+    return 0;
+}
+
+/* After loading a key: whether it and the certificate loaded before do not belong together. */
+static bool is_other_key(SSL_CTX *ssl, bool is_loaded)
+{
+    unsigned long code = ERR_peek_error();
+    if (is_loaded)
+        return SSL_CTX_check_private_key(ssl) != 1;
+    return ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH;
+}
+
+static ngr_status load_key(SSL_CTX *ssl, const char *file, char *why, size_t room)
+{
+    bool has_passphrase = false;
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &has_passphrase);
+    bool is_loaded = SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (has_passphrase)
+        return refuse(why, room, "redis_ssl_keyfile", file, "it has a passphrase; name a key without one");
+    if (is_other_key(ssl, is_loaded))
+        return refuse(why, room, "redis_ssl_keyfile", file, "it is not the key of redis_ssl_certfile");
+    if (!is_loaded)
+        return refuse_content(why, room, "redis_ssl_keyfile", file, "a private key in PEM form");
     return NGR_OK;
 }
 
@@ -58,24 +115,14 @@ static ngr_status load_identity(SSL_CTX *ssl, const struct ngr_settings *s, char
     if (!cert)
         return NGR_OK;
     if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1)
-        return refuse(why, room, "redis_ssl_certfile", cert);
-    if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ssl) != 1)
-        return refuse(why, room, "redis_ssl_keyfile", key);
-    return NGR_OK;
-}
-
-/* A key that asks for a passphrase on the terminal would stop the event loop. */
-static int no_passphrase(char *to, int room, int is_writing, void *user)
-{
-    (void)to, (void)room, (void)is_writing, (void)user;
-    return 0;
+        return refuse_content(why, room, "redis_ssl_certfile", cert, "a certificate in PEM form");
+    return load_key(ssl, key, why, room);
 }
 
 static void set_rules(SSL_CTX *ssl, const struct ngr_settings *s)
 {
     SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
     SSL_CTX_set_mode(ssl, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(ssl, s->tls.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 }
@@ -166,7 +213,8 @@ void ngr_tls_free(struct ngr_tls *t)
     ngr_release(t);
 }
 
-/* Keeps the reason of a failure; a refused certificate says more than the queue does. */
+/* Keeps the reason of a failure. A refused certificate says more than the queue does; of that, the last error
+ * is TLS's own, those before it are about its parts. */
 static void note_error(struct ngr_tls *t)
 {
     char text[100];
@@ -175,7 +223,8 @@ static void note_error(struct ngr_tls *t)
         snprintf(t->error, sizeof t->error, "the server's certificate is refused: %s",
                  X509_verify_cert_error_string(verdict));
     else
-        snprintf(t->error, sizeof t->error, "TLS failed: %s", queue_text(text, sizeof text));
+        snprintf(t->error, sizeof t->error, "TLS failed: %s",
+                 error_text(ERR_peek_last_error(), text, sizeof text));
 }
 
 static enum ngr_tls_what judge(struct ngr_tls *t, int rc)
@@ -187,11 +236,12 @@ static enum ngr_tls_what judge(struct ngr_tls *t, int rc)
     case SSL_ERROR_WANT_WRITE: /* the output is memory and takes everything: only input can be missing */
         return NGR_TLS_WANTS_INPUT;
     case SSL_ERROR_ZERO_RETURN:
-        return NGR_TLS_CLOSED;
+        return t->end = NGR_TLS_CLOSED;
     default:
-        note_error(t);
+        if (t->end != NGR_TLS_FAILED)
+            note_error(t);
         ERR_clear_error();
-        return NGR_TLS_FAILED;
+        return t->end = NGR_TLS_FAILED;
     }
 }
 
@@ -250,7 +300,15 @@ void ngr_tls_output_sent(struct ngr_tls *t, size_t len)
 
 bool ngr_tls_has_buffered(const struct ngr_tls *t)
 {
-    return SSL_pending(t->ssl) > 0 || BIO_ctrl_pending(t->in) > 0;
+    return t->end != NGR_TLS_DONE || SSL_pending(t->ssl) > 0 || BIO_ctrl_pending(t->in) > 0;
+}
+
+bool ngr_tls_is_over(struct ngr_tls *t)
+{
+    char byte;
+    ERR_clear_error();
+    judge(t, SSL_peek(t->ssl, &byte, 1));
+    return t->end != NGR_TLS_DONE;
 }
 
 const char *ngr_tls_error(const struct ngr_tls *t)

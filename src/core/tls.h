@@ -42,8 +42,12 @@ enum ngr_tls_what ngr_tls_write(struct ngr_tls *tls, const char *data, size_t le
 size_t ngr_tls_output(struct ngr_tls *tls, const char **data);
 void ngr_tls_output_sent(struct ngr_tls *tls, size_t len);
 
-/* True when plain or cipher bytes are waiting here, which no event will announce. */
+/* True when something waits here that no event will announce: bytes, plain or cipher, or the end of the
+ * stream. */
 bool ngr_tls_has_buffered(const struct ngr_tls *tls);
+
+/* True when the peer said goodbye, or broke the stream, in what was fed and is not read yet. */
+bool ngr_tls_is_over(struct ngr_tls *tls);
 
 /* After FAILED: what went wrong, in one sentence. */
 const char *ngr_tls_error(const struct ngr_tls *tls);

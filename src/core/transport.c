@@ -231,8 +231,17 @@ const char *ngr_transport_error(const struct ngr_transport *t, struct ngr_io io)
     return t->tls && !io.error ? ngr_tls_error(t->tls) : strerror(io.error);
 }
 
-bool ngr_transport_is_over(const struct ngr_transport *t)
+/* Bytes on the socket are no proof of life under TLS: they may be a goodbye. */
+static bool is_over_tls(struct ngr_transport *t)
 {
+    struct ngr_io io = pull(t);
+    return io.what == NGR_IO_EOF || io.what == NGR_IO_FAILED || ngr_tls_is_over(t->tls);
+}
+
+bool ngr_transport_is_over(struct ngr_transport *t)
+{
+    if (t->tls)
+        return is_over_tls(t);
     char byte;
     ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);

@@ -43,14 +43,14 @@ struct ngr_io ngr_transport_write(struct ngr_transport *t, struct iovec *from, i
 bool ngr_transport_has_unsent(const struct ngr_transport *t);
 struct ngr_io ngr_transport_push(struct ngr_transport *t);
 
-/* Bytes wait in here that no event of the socket will announce. */
+/* Bytes, or the end of them, wait in here that no event of the socket will announce. */
 bool ngr_transport_has_buffered(const struct ngr_transport *t);
 
 /* What FAILED meant; lives as long as the transport is used no further. */
 const char *ngr_transport_error(const struct ngr_transport *t, struct ngr_io io);
 
 /* True when the peer has closed, or the connection is broken; costs one system call. */
-bool ngr_transport_is_over(const struct ngr_transport *t);
+bool ngr_transport_is_over(struct ngr_transport *t);
 
 /* NGR_READABLE, NGR_WRITABLE: what could be done right now, without asking the loop. */
 unsigned ngr_transport_pending(const struct ngr_transport *t);

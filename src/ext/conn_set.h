@@ -37,9 +37,9 @@ struct conn_set *conn_set_attach(struct ext_state *state, PyObject *key, const s
  * itself at its next idle check. */
 void conn_set_detach(struct conn_set *set, bool may_close);
 
-/* What is anchored lives as long as the event loop has something of the set to call, even when nobody else holds
- * it: a task that waits for an answer must not be garbage. Letting go may free the object; fine when it is not
- * anchored. */
+/* What is anchored lives as long as the event loop has something of the set to call, even when nobody else
+ * holds it: a task that waits for an answer must not be garbage. Letting go may free the object; fine when it
+ * is not anchored. */
 void conn_set_anchor(struct conn_set *set, struct anchor *a, PyObject *object);
 void conn_set_let_go(struct anchor *a);
 

@@ -1,8 +1,9 @@
 /* `Op`: one call under way, the thing that `await` waits for. It owns the future, keeps the arguments alive
  * whose bytes the core reads, collects the answers, and tells the core when the waiting task was cancelled.
  *
- * The core holds no reference: an operation that nobody has awaited yet is deallocated with its last reference,
- * and that cancels the call. Once awaited it is anchored until it ends, and the waiting task with it. */
+ * The core holds no reference: an operation that nobody has awaited yet is deallocated with its last
+ * reference, and that cancels the call. Once awaited it is anchored until it ends, and the waiting task with
+ * it. */
 #ifndef NGR_EXT_OP_H
 #define NGR_EXT_OP_H
 

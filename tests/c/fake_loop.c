@@ -251,8 +251,8 @@ void fake_loop_fail(struct fake_loop *f, enum fake_function function, unsigned l
 
 bool fake_loop_tick(struct fake_loop *f)
 {
-    bool ran = run_descriptors(f);
-    ran |= run_timers(f);
+    bool ran = f->timers_first ? run_timers(f) : run_descriptors(f);
+    ran |= f->timers_first ? run_descriptors(f) : run_timers(f);
     ran |= run_tasks(f);
     f->clock += f->early; /* as a real clock would move on meanwhile */
     return ran;

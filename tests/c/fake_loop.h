@@ -29,6 +29,7 @@ struct fake_loop {
     unsigned long calls[FAKE_FUNCTIONS];   /* how often each was called */
     unsigned long fail_at[FAKE_FUNCTIONS]; /* the call that fails; 0: none */
     double early;                          /* timers fire so many seconds before they are due */
+    bool timers_first;                     /* before ready descriptors, as libuv has it */
 };
 
 /* Never NULL-checked, never freed: the struct belongs to the test. */

@@ -24,28 +24,41 @@ static void insist(bool condition, const char *what)
 
 static void listen_on(struct peer *p, const void *address, socklen_t len, int family)
 {
-    *p = (struct peer){.listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    p->listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     insist(p->listener >= 0, "socket");
     insist(bind(p->listener, address, len) == 0, "bind");
     insist(listen(p->listener, PEER_MAX / 2) == 0, "listen");
 }
 
+static void listen_on_path(struct peer *p)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    memcpy(un.sun_path, p->path, sizeof p->path);
+    unlink(un.sun_path);
+    listen_on(p, &un, sizeof un, AF_UNIX);
+}
+
 void peer_start_unix(struct peer *p)
 {
     static unsigned number;
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
     const char *folder = getenv("TMPDIR");
-    snprintf(un.sun_path, sizeof un.sun_path, "%.60s/ngr-peer-%d-%u", folder ? folder : "/tmp", (int)getpid(),
+    memset(p, 0, sizeof *p);
+    snprintf(p->path, sizeof p->path, "%.60s/ngr-peer-%d-%u", folder ? folder : "/tmp", (int)getpid(),
              number++);
-    unlink(un.sun_path);
-    listen_on(p, &un, sizeof un, AF_UNIX);
-    snprintf(p->path, sizeof p->path, "%.90s", un.sun_path);
+    listen_on_path(p);
+}
+
+void peer_listen_again(struct peer *p)
+{
+    if (p->listener < 0)
+        listen_on_path(p);
 }
 
 void peer_start_tcp(struct peer *p)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof in;
+    memset(p, 0, sizeof *p);
     listen_on(p, &in, sizeof in, AF_INET);
     insist(getsockname(p->listener, (struct sockaddr *)&in, &len) == 0, "getsockname");
     p->port = ntohs(in.sin_port);
@@ -224,7 +237,9 @@ size_t peer_send_bytes(struct peer *p, size_t n, const char *data, size_t len)
 
 void peer_send(struct peer *p, size_t n, const char *text)
 {
-    peer_send_bytes(p, n, text, strlen(text));
+    errno = 0;
+    bool is_full = peer_send_bytes(p, n, text, strlen(text)) < strlen(text) && errno == EAGAIN;
+    insist(!is_full, "no room to send: let the other side read");
 }
 
 void peer_close(struct peer *p, size_t n)

@@ -32,6 +32,8 @@ void peer_start_tcp(struct peer *p);
 void peer_stop(struct peer *p);
 /* From now on nobody can connect; connections stay. */
 void peer_stop_listening(struct peer *p);
+/* At the same Unix path as before; fine when it listens still. */
+void peer_listen_again(struct peer *p);
 
 /* Takes every connection that is waiting; answers how many there are now. */
 size_t peer_accept(struct peer *p);

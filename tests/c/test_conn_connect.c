@@ -234,6 +234,21 @@ TEST(one_address_that_swallows_everything_gets_all_the_time)
     close_black_hole(&hole);
 }
 
+TEST(connecting_may_be_given_up_at_any_moment)
+{
+    struct scene s;
+    struct outcome o = {0};
+    struct black_hole hole;
+    open_black_hole(&hole);
+    ask_by_name(&s, &o);
+    fake_loop_answer_lookup(&s.loop, &hole.address, 1, NULL);
+    fake_loop_advance(&s.loop, 1);
+    ngr_client_close(s.client);
+    CHECK(fake_loop_is_idle(&s.loop));
+    check_failed(&s, &o, NGR_E_CLOSED, "the storage was closed");
+    close_black_hole(&hole);
+}
+
 TEST(a_unix_socket_that_is_not_there_is_told)
 {
     struct scene s;
@@ -324,6 +339,7 @@ int main(void)
     RUN(addresses_that_swallow_everything_get_a_fair_share_of_the_time);
     RUN(a_timer_that_fires_a_little_early_does_not_cost_the_next_address_its_share);
     RUN(one_address_that_swallows_everything_gets_all_the_time);
+    RUN(connecting_may_be_given_up_at_any_moment);
     RUN(a_unix_socket_that_is_not_there_is_told);
     RUN(a_unix_path_too_long_for_the_system_is_permanent);
     RUN(a_unix_server_whose_queue_is_full_is_tried_again);

@@ -492,6 +492,59 @@ TEST(a_late_question_gets_all_the_time)
     scene_close(&s);
 }
 
+/* --- a loop that was held up ------------------------------------------------------------------------------
+ */
+
+/* The whole process did something else for a minute; timers are looked at before descriptors. */
+static void hold_up(struct scene *s)
+{
+    s->loop.timers_first = true;
+    s->loop.clock += 60;
+    fake_loop_settle(&s->loop);
+}
+
+TEST(an_answer_that_came_in_time_counts_although_it_is_read_late)
+{
+    struct scene s;
+    struct outcome o = {0};
+    prepare_silence(&s);
+    scene_get(&s, &o, "a");
+    peer_send(&s.peer, 0, "$1\r\nx\r\n");
+    hold_up(&s);
+    CHECK_TEXT(o.got, "0=x");
+    check_ended(&o, NGR_OK);
+    scene_close(&s);
+}
+
+TEST(a_handshake_that_was_answered_in_time_counts_although_it_is_read_late)
+{
+    struct scene s;
+    struct outcome o = {0};
+    scene_prepare(&s);
+    s.settings.retries = 0;
+    scene_start(&s);
+    scene_get(&s, &o, "a");
+    scene_settle(&s);
+    CHECK_TEXT(peer_asked(&s.peer, 0), "PING");
+    peer_send(&s.peer, 0, "+PONG\r\n");
+    hold_up(&s);
+    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:a");
+    scene_answer(&s, 0, "$1\r\nx\r\n");
+    CHECK_TEXT(o.got, "0=x");
+    scene_close(&s);
+}
+
+TEST(silence_is_silence_although_it_is_noticed_late)
+{
+    struct scene s;
+    struct outcome o = {0};
+    prepare_silence(&s);
+    scene_get(&s, &o, "a");
+    hold_up(&s);
+    check_ended(&o, NGR_E_TIMEOUT);
+    scene_close(&s);
+}
+
 /* --- hostile answers --------------------------------------------------------------------------------------
  */
 
@@ -651,6 +704,9 @@ int main(void)
     RUN(a_peer_that_never_reads_is_silent);
     RUN(each_answer_starts_the_waiting_anew_for_those_behind_it);
     RUN(a_late_question_gets_all_the_time);
+    RUN(an_answer_that_came_in_time_counts_although_it_is_read_late);
+    RUN(a_handshake_that_was_answered_in_time_counts_although_it_is_read_late);
+    RUN(silence_is_silence_although_it_is_noticed_late);
     RUN(hostile_answers_end_in_a_clear_error);
     RUN(a_value_over_the_limit_costs_only_its_own_call);
     RUN(an_idle_connection_is_asked_whether_it_lives);

@@ -110,6 +110,14 @@ async def test_filter_keys_gives_the_absent_ids(kv: Any) -> None:
     assert await kv.filter_keys(["a", "x", "b", "y", "x"]) == {"x", "y"}
 
 
+@pytest.mark.parametrize("every", [1, 2, 3, 15, 16, 17, 64, 5000], ids="one_absent_in_{}".format)
+async def test_filter_keys_is_exact_however_absent_and_present_ids_mix(kv: Any, every: int) -> None:
+    ids = [f"id-{i}" for i in range(2500)]
+    absent = set(ids[::every])
+    await kv.upsert({id: {} for id in ids if id not in absent})
+    assert await kv.filter_keys(ids + ids[:3]) == absent
+
+
 async def test_filter_keys_of_nothing_is_an_empty_set(kv: Any) -> None:
     assert await kv.filter_keys([]) == set()
 
