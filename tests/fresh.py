@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nano_graphrag_redis
 
-IMPORTABLE = [str(Path(nano_graphrag_redis.__file__).parent.parent), str(Path(__file__).parent)]
+HERE = Path(__file__).parent  # where the process starts: what lies here, and no other copy of the package
+PACKAGE_HOME = str(Path(nano_graphrag_redis.__file__).parent.parent)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def run(
         capture_output=True,
         text=True,
         timeout=within,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(IMPORTABLE), **environ},
+        cwd=HERE,
+        env={**os.environ, "PYTHONPATH": PACKAGE_HOME, **environ},
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

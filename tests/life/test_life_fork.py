@@ -67,6 +67,7 @@ CHILDREN = {
     def work():
         global kv, loop, go
         asyncio.set_event_loop(None)
+        loop._closed = True  # its own complaint about not being closed is not our matter
         del kv, loop, go
         gc.collect()
     in_child(work)
