@@ -7,8 +7,7 @@
 
 #define PREFIX "p:"
 
-/* --- the client -------------------------------------------------------------------------------------------
- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static void on_log(void *user, bool is_good, const char *line)
 {
@@ -82,8 +81,7 @@ void scene_welcome(struct scene *s, size_t n)
     scene_answer(s, n, "+PONG\r\n");
 }
 
-/* --- outcomes ---------------------------------------------------------------------------------------------
- */
+/* --- outcomes --------------------------------------------------------------------------------- */
 
 static void note(struct outcome *o, const char *format, ...)
 {
@@ -148,8 +146,7 @@ static void on_done(void *user, ngr_status st, const char *message)
 const struct ngr_sink scene_sink = {.value = on_value, .number = on_number, .done = on_done};
 const struct ngr_sink scene_reply_sink = {.reply = on_reply, .done = on_done};
 
-/* --- calls ------------------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 size_t scene_words(const char *text, struct ngr_span *spans, size_t room)
 {

@@ -58,8 +58,7 @@ static bool is_large_put(const char *text, size_t len, size_t size)
     return true;
 }
 
-/* --- when bytes leave -------------------------------------------------------------------------------------
- */
+/* --- when bytes leave ------------------------------------------------------------------------- */
 
 TEST(a_request_on_an_idle_connection_leaves_at_once)
 {
@@ -132,8 +131,7 @@ TEST(a_crowd_leaves_in_the_order_of_asking)
     scene_close(&s);
 }
 
-/* --- when bytes cannot leave ------------------------------------------------------------------------------
- */
+/* --- when bytes cannot leave ------------------------------------------------------------------ */
 
 TEST(a_large_request_arrives_whole_however_slowly_it_is_taken)
 {
@@ -246,8 +244,7 @@ TEST(an_answer_to_what_was_not_sent_yet_is_a_protocol_error)
     scene_close(&s);
 }
 
-/* --- which answer belongs to whom -------------------------------------------------------------------------
- */
+/* --- which answer belongs to whom ------------------------------------------------------------- */
 
 TEST(a_surplus_answer_kills_an_idle_connection)
 {
@@ -379,8 +376,7 @@ TEST(a_request_sent_in_part_is_finished_although_cancelled)
     scene_close(&s);
 }
 
-/* --- silence ----------------------------------------------------------------------------------------------
- */
+/* --- silence ---------------------------------------------------------------------------------- */
 
 static void prepare_silence(struct scene *s)
 {
@@ -492,8 +488,7 @@ TEST(a_late_question_gets_all_the_time)
     scene_close(&s);
 }
 
-/* --- a loop that was held up ------------------------------------------------------------------------------
- */
+/* --- a loop that was held up ------------------------------------------------------------------ */
 
 /* The whole process did something else for a minute; timers are looked at before descriptors. */
 static void hold_up(struct scene *s)
@@ -545,8 +540,7 @@ TEST(silence_is_silence_although_it_is_noticed_late)
     scene_close(&s);
 }
 
-/* --- hostile answers --------------------------------------------------------------------------------------
- */
+/* --- hostile answers -------------------------------------------------------------------------- */
 
 TEST(hostile_answers_end_in_a_clear_error)
 {
@@ -603,8 +597,7 @@ TEST(a_value_over_the_limit_costs_only_its_own_call)
     scene_close(&s);
 }
 
-/* --- idle connections -------------------------------------------------------------------------------------
- */
+/* --- idle connections ------------------------------------------------------------------------- */
 
 TEST(an_idle_connection_is_asked_whether_it_lives)
 {

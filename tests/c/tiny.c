@@ -53,8 +53,7 @@ static void add_bulk(struct answer *a, const char *data, size_t len)
     add_text(a, "\r\n");
 }
 
-/* --- the table --------------------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static struct tiny_text copy_of(struct ngr_span from)
 {
@@ -127,8 +126,7 @@ void tiny_fini(struct tiny *t)
         free(t->queued[n].data);
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void get(struct tiny *t, struct ngr_span key, struct answer *a)
 {
@@ -221,8 +219,7 @@ static void execute(struct tiny *t, const struct ngr_span *words, size_t count, 
     }
 }
 
-/* --- transactions -----------------------------------------------------------------------------------------
- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static void queue(struct tiny *t, size_t n, const char *request, size_t len)
 {
@@ -274,8 +271,7 @@ static void serve_request(struct tiny *t, size_t n, const char *request, size_t 
     }
 }
 
-/* --- connections ------------------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void cut(struct tiny *t, struct peer *peer)
 {
