@@ -314,10 +314,12 @@ TEST(room_that_a_cancel_makes_is_used)
         CHECK_INT(j[i].req.place, NGR_REQ_UNWRITTEN);
         ngr_conn_withdraw(j[i].req.holder, &j[i].req);
     }
+    submit(&s, &first[0]); /* there is room, but somebody came before */
+    CHECK_INT(first[0].req.place, NGR_REQ_WAITING);
     fake_loop_settle(&s.loop);
-    CHECK_TEXT(peer_asked(&s.peer, 0), "ECHO 1024");
-    answer(&s, 0, "+OK\r\n");
-    CHECK_TEXT(noted(), "+1024");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "ECHO 1024 | ECHO 0000");
+    answer(&s, 0, "+OK\r\n+OK\r\n");
+    CHECK_TEXT(noted(), "+1024, +0");
     close_stage(&s);
     free(j);
 }
@@ -341,27 +343,33 @@ TEST(a_waiting_request_can_be_taken_back)
 TEST(an_extra_connection_that_fails_hurts_nobody)
 {
     struct stage s;
-    struct job j[3];
+    struct job *j = calloc(NGR_CONN_MAX_REQUESTS + 3, sizeof *j);
+    CHECK(j != NULL);
     open_ready(&s, 1);
     s.settings.max_connections = 2;
-    make_job(&j[0], 0, 600);
-    submit(&s, &j[0]);
+    for (int i = 0; i < NGR_CONN_MAX_REQUESTS + 1; i++) {
+        make_job(&j[i], i, 1);
+        submit(&s, &j[i]);
+    }
     CHECK_INT(s.pool.opening_count, 1);
+    CHECK_INT(s.pool.waiting_count, 1);
     fake_loop_settle(&s.loop);
     CHECK_INT(peer_accept(&s.peer), 2);
     peer_send(&s.peer, 1, "-ERR max number of clients reached\r\n");
     peer_close(&s.peer, 1);
     fake_loop_settle(&s.loop);
     CHECK_INT(s.pool.conn_count, 1);
+    CHECK_INT(s.pool.waiting_count, 1);
     CHECK_TEXT(noted(), "{, }");
-    make_job(&j[1], 1, 600);
-    submit(&s, &j[1]);
+    make_job(&j[NGR_CONN_MAX_REQUESTS + 1], 1, 600);
+    submit(&s, &j[NGR_CONN_MAX_REQUESTS + 1]);
     CHECK_INT(s.pool.opening_count, 0); /* not again so soon */
     fake_loop_advance(&s.loop, 5);
-    make_job(&j[2], 2, 600);
-    submit(&s, &j[2]);
+    make_job(&j[NGR_CONN_MAX_REQUESTS + 2], 2, 600);
+    submit(&s, &j[NGR_CONN_MAX_REQUESTS + 2]);
     CHECK_INT(s.pool.opening_count, 1);
     close_stage(&s);
+    free(j);
 }
 
 TEST(when_no_connection_can_be_made_the_waiting_ones_fail_in_order)
