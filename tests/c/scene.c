@@ -39,6 +39,15 @@ void scene_prepare(struct scene *s)
     };
 }
 
+void scene_use_tcp(struct scene *s, char *host)
+{
+    peer_stop(&s->peer);
+    peer_start_tcp(&s->peer);
+    s->settings.path = NULL;
+    s->settings.host = host;
+    s->settings.port = s->peer.port;
+}
+
 void scene_start(struct scene *s)
 {
     const struct ngr_hooks hooks = {on_log, on_idle, s};

@@ -292,11 +292,7 @@ TEST(a_connection_closed_behind_our_back_does_not_swallow_a_removal)
     struct scene s;
     struct outcome warm = {0}, o = {0};
     scene_prepare(&s);
-    peer_stop(&s.peer);
-    peer_start_tcp(&s.peer);
-    s.settings.path = NULL;
-    s.settings.host = "127.0.0.1";
-    s.settings.port = s.peer.port;
+    scene_use_tcp(&s, "127.0.0.1");
     scene_start(&s);
     scene_get(&s, &warm, "warm");
     scene_welcome(&s, 0);

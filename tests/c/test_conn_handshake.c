@@ -298,13 +298,8 @@ static void cut_everywhere(void (*cut_off)(struct peer *, size_t), bool is_tcp)
         struct scene s;
         struct outcome o = {0};
         prepare_all(&s);
-        if (is_tcp) {
-            peer_stop(&s.peer);
-            peer_start_tcp(&s.peer);
-            s.settings.path = NULL;
-            s.settings.host = "127.0.0.1";
-            s.settings.port = s.peer.port;
-        }
+        if (is_tcp)
+            scene_use_tcp(&s, "127.0.0.1");
         greeting(&s, &o);
         peer_send_bytes(&s.peer, 0, all_well, cut);
         cut_off(&s.peer, 0);

@@ -152,19 +152,25 @@ TEST(a_large_request_arrives_whole_however_slowly_it_is_taken)
     scene_close(&s);
 }
 
+/* Over TCP, whose buffers take more than that. */
 TEST(writing_gives_way_to_the_loop_after_a_megabyte)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
-    unsigned long long before = s.client->traffic.bytes_out;
+    scene_prepare(&s);
+    scene_use_tcp(&s, "127.0.0.1");
+    scene_start(&s);
+    ready(&s);
+    unsigned long long before = s.client->traffic.bytes_out, most = 0;
     put_large(&s, &o, 10000000);
     for (int i = 0; i < 20; i++) {
-        CHECK(s.client->traffic.bytes_out - before <= 1 << 20);
-        before = s.client->traffic.bytes_out;
+        unsigned long long written = s.client->traffic.bytes_out - before;
+        before += written;
+        most = written > most ? written : most;
         peer_read(&s.peer, 0);
         fake_loop_tick(&s.loop);
     }
+    CHECK_INT(most, 1 << 20);
     scene_close(&s);
 }
 

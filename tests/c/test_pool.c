@@ -509,6 +509,20 @@ TEST(memory_that_ends_for_a_connection_fails_those_who_wait_for_it)
     ngr_mem_use(NULL);
 }
 
+TEST(a_pool_closed_when_memory_has_just_ended_leaves_no_task_behind)
+{
+    struct stage s;
+    struct job j;
+    open_stage(&s, 1);
+    harness_fail_nth(1);
+    make_job(&j, 0, 1);
+    submit(&s, &j);
+    ngr_pool_close(&s.pool);
+    CHECK_TEXT(noted(), "{, -0 NGR_E_CLOSED unsent, }");
+    close_stage(&s);
+    ngr_mem_use(NULL);
+}
+
 int main(void)
 {
     RUN(the_first_request_opens_one_connection_and_waits_for_it);
@@ -528,5 +542,6 @@ int main(void)
     RUN(a_connection_lost_while_idle_costs_nothing_and_is_not_replaced);
     RUN(a_closed_pool_hands_everything_back_and_works_again);
     RUN(memory_that_ends_for_a_connection_fails_those_who_wait_for_it);
+    RUN(a_pool_closed_when_memory_has_just_ended_leaves_no_task_behind);
     return harness_result();
 }
