@@ -58,15 +58,22 @@ static ngr_status add_step(struct ngr_conn *c, enum greeting_step step, const ch
     return ngr_cmd_words(&c->own_bytes, words);
 }
 
+static size_t length(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
 static ngr_status write_greeting(struct ngr_conn *c)
 {
     const struct ngr_settings *s = c->settings;
-    ngr_status st = NGR_OK;
     char db[16];
+    /* Room for all of it at once: a buffer that grows leaves copies of the password behind. */
+    ngr_status st = ngr_buf_reserve(&c->own_bytes,
+                                    512 + length(s->username) + length(s->password) + length(s->client_name));
     snprintf(db, sizeof db, "%d", s->db);
-    if (s->password && s->username)
+    if (st == NGR_OK && s->password && s->username)
         st = add_step(c, STEP_AUTH, (const char *[]){"AUTH", s->username, s->password, NULL});
-    else if (s->password)
+    else if (st == NGR_OK && s->password)
         st = add_step(c, STEP_AUTH, (const char *[]){"AUTH", s->password, NULL});
     if (st == NGR_OK && s->db)
         st = add_step(c, STEP_SELECT, (const char *[]){"SELECT", db, NULL});

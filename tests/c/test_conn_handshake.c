@@ -128,6 +128,9 @@ TEST(a_server_that_repeats_the_password_is_not_quoted)
     refused("-ERR unknown command `AUTH`, with args beginning with: `ann`, `SECRETWORD`\r\n"
             "-NOAUTH Authentication required.\r\n-NOAUTH x\r\n-NOAUTH x\r\n",
             NGR_E_AUTH, "refused AUTH (ERR)");
+    refused("-LOADING Redis is loading, SECRETWORD\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
+            NGR_E_LOADING, "loading");
+    refused("-ERR max number of clients reached, SECRETWORD\r\n", NGR_E_MAXCLIENTS, "client slot");
 }
 
 TEST(a_refused_database_is_told)
