@@ -13,7 +13,8 @@ class RedisKVError(Exception):
 
 
 class ConfigurationError(RedisKVError, ValueError):
-    """A setting is missing, malformed or out of range; raised when the storage is built."""
+    """A setting is missing, malformed or out of range: raised when the storage is built, or, for the files that TLS
+    needs, at the first call."""
 
 
 class UnsupportedFeatureError(RedisKVError, NotImplementedError):

@@ -68,8 +68,7 @@ static size_t index_at(const struct read_part *part, size_t i)
     return part->chosen ? part->chosen[i] : part->begin + i;
 }
 
-/* --- the bytes
- * ---------------------------------------------------------------------------------------------- */
+/* --- the bytes -------------------------------------------------------------------------------- */
 
 static size_t key_room(const struct read_call *rc, size_t index)
 {
@@ -165,8 +164,7 @@ static void write_part(struct read_call *rc, struct read_part *part, char *bytes
     part->req.is_repeatable = true;
 }
 
-/* --- the answers
- * -------------------------------------------------------------------------------------------- */
+/* --- the answers ------------------------------------------------------------------------------ */
 
 static void learn_size(struct ngr_call_host *host, size_t len)
 {
@@ -240,8 +238,7 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
     return reply->type == NGR_REPLY_ARRAY && reply->count == part->count ? NGR_OK : NGR_E_PROTOCOL;
 }
 
-/* --- the parts
- * ---------------------------------------------------------------------------------------------- */
+/* --- the parts -------------------------------------------------------------------------------- */
 
 static void on_answered(struct ngr_req *r);
 
@@ -349,8 +346,7 @@ static void on_answered(struct ngr_req *r)
         ngr_call_end(call, rc->next == rc->keys.count ? NGR_OK : NGR_E_NOMEM, "");
 }
 
-/* --- the call
- * ----------------------------------------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 static void start(struct ngr_call *call)
 {

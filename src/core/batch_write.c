@@ -46,8 +46,7 @@ static struct put_group *group_of(struct ngr_req *r)
     return ngr_of(r, struct put_group, req);
 }
 
-/* --- building
- * ----------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static struct put_group *add_group(struct ngr_put *put)
 {
@@ -194,8 +193,7 @@ static ngr_status close_group(const struct ngr_put_options *o, struct put_group 
     return st;
 }
 
-/* --- the answers
- * -------------------------------------------------------------------------------------------- */
+/* --- the answers ------------------------------------------------------------------------------ */
 
 /* The reply to WAIT is the number of replicas; WAITAOF answers two numbers, of which the smaller counts for
  * nobody: the local one says that this server has it on disk. */
@@ -240,8 +238,7 @@ static void on_answered(struct ngr_req *r)
         ngr_call_end(call, NGR_OK, "");
 }
 
-/* --- the call
- * ----------------------------------------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 static void release_group(struct put_group *g)
 {

@@ -18,8 +18,7 @@ static double now(const struct ngr_client *c)
     return c->loop.now(c->loop.self);
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Connections that nobody needs any more are looked for even when idle ones are not to be checked. */
 static void keep_watching(struct ngr_client *c)
@@ -61,8 +60,7 @@ static bool withdraw(struct ngr_call_host *host, struct ngr_req *r)
     return true;
 }
 
-/* --- retrying
- * ----------------------------------------------------------------------------------------------- */
+/* --- retrying --------------------------------------------------------------------------------- */
 
 /* splitmix64: good from the first number on, whatever the seed. */
 static double next_random(struct ngr_client *c)
@@ -179,8 +177,7 @@ static void trouble(void *user, bool begins)
         end_trouble(user);
 }
 
-/* --- telling
- * ------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void report(struct ngr_call_host *host, struct ngr_call *call, ngr_status st, const char *why)
 {
@@ -234,8 +231,7 @@ static void on_idle_timer(struct ngr_timer *t)
         c->hooks.idle(c->hooks.user);
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void wire(struct ngr_client *c)
 {
@@ -304,8 +300,7 @@ size_t ngr_client_pending(const struct ngr_client *c)
     return c->call_count;
 }
 
-/* --- starting calls
- * ----------------------------------------------------------------------------------------- */
+/* --- starting calls --------------------------------------------------------------------------- */
 
 static struct ngr_call *run(struct ngr_client *c, struct ngr_call *call)
 {

@@ -53,8 +53,7 @@ void ngr_client_close(struct ngr_client *client);
 /* Closes and frees. Not from inside anything the client called. */
 void ngr_client_release(struct ngr_client *client);
 
-/* --- calls -------------------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* The part of a key before the id, and the ids, at least one; they must stay unchanged until the call ends.
  */
@@ -96,8 +95,7 @@ struct ngr_call *ngr_exec(struct ngr_client *client, const struct ngr_span *word
  * sent is answered into the void. A write that was sent may still take effect. */
 void ngr_cancel(struct ngr_call *call);
 
-/* --- writing: build, then send -----------------------------------------------------------------------------
- */
+/* --- writing: build, then send ---------------------------------------------------------------- */
 
 struct ngr_put_options {
     struct ngr_span prefix;
@@ -123,8 +121,7 @@ void ngr_put_discard(struct ngr_put *put);
 struct ngr_call *ngr_put_send(struct ngr_client *client, struct ngr_put *put, const struct ngr_sink *sink,
                               void *user);
 
-/* --- looking at it
- * ------------------------------------------------------------------------------------------ */
+/* --- looking at it ---------------------------------------------------------------------------- */
 
 /* Counters and state as a JSON object; to be released with ngr_release(). NULL when memory ends. */
 char *ngr_client_stats(const struct ngr_client *client);

@@ -60,8 +60,7 @@ static void grow_if_loaded(struct ngr_pool *p)
         open_one(p);
 }
 
-/* --- the queue
- * ---------------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void enqueue(struct ngr_pool *p, struct ngr_req *r)
 {
@@ -121,8 +120,7 @@ void ngr_pool_submit(struct ngr_pool *p, struct ngr_req *r, struct ngr_conn *pre
         grow_if_loaded(p);
 }
 
-/* --- what connections report
- * -------------------------------------------------------------------------------- */
+/* --- what connections report ------------------------------------------------------------------ */
 
 static void on_ready(void *user, struct ngr_conn *c)
 {
@@ -213,8 +211,7 @@ static void on_closed(void *user, struct ngr_conn *c, ngr_status st, const char 
         ngr_pool_connect(p);
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void ngr_pool_init(struct ngr_pool *p, const struct ngr_settings *settings, const struct ngr_loop *loop,
                    struct ngr_traffic *traffic, const struct ngr_pool_owner *owner)

@@ -24,8 +24,7 @@ struct ngr_tls {
     char error[200];
 };
 
-/* --- the context ------------------------------------------------------------------------------------------
- */
+/* --- the context ------------------------------------------------------------------------------ */
 
 static const char *error_text(unsigned long code, char *to, size_t room)
 {
@@ -161,8 +160,7 @@ void ngr_tls_context_free(struct ngr_tls_context *c)
     ngr_release(c);
 }
 
-/* --- one connection ---------------------------------------------------------------------------------------
- */
+/* --- one connection --------------------------------------------------------------------------- */
 
 static bool is_address(const char *host)
 {

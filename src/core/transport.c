@@ -83,8 +83,7 @@ struct ngr_io ngr_transport_connected(struct ngr_transport *t)
     return error ? failed(error) : done(0);
 }
 
-/* --- plain bytes -------------------------------------------------------------------------------------------
- */
+/* --- plain bytes ------------------------------------------------------------------------------ */
 
 static struct ngr_io receive(const struct ngr_transport *t, char *to, size_t room)
 {
@@ -113,8 +112,7 @@ static struct ngr_io transmit(const struct ngr_transport *t, struct iovec *from,
     return n < 0 ? failed(errno) : done((size_t)n);
 }
 
-/* --- TLS ---------------------------------------------------------------------------------------------------
- */
+/* --- TLS -------------------------------------------------------------------------------------- */
 
 static struct ngr_io tls_failed(void)
 {
@@ -208,8 +206,7 @@ static struct ngr_io write_tls(struct ngr_transport *t, const struct iovec *from
     return io.what == NGR_IO_FAILED ? io : done(total);
 }
 
-/* --- either ------------------------------------------------------------------------------------------------
- */
+/* --- either ----------------------------------------------------------------------------------- */
 
 struct ngr_io ngr_transport_read(struct ngr_transport *t, char *to, size_t room)
 {

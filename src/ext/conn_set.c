@@ -18,8 +18,7 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, on_fork);
 }
 
-/* --- what the core tells
- * ------------------------------------------------------------------------------------ */
+/* --- what the core tells ---------------------------------------------------------------------- */
 
 static void on_log(void *user, bool is_good, const char *line)
 {
@@ -43,8 +42,7 @@ static void on_idle(void *user)
         ngr_client_close(set->client);
 }
 
-/* --- making and finding
- * ------------------------------------------------------------------------------------- */
+/* --- making and finding ----------------------------------------------------------------------- */
 
 static PyObject *make_registry_key(PyObject *key, PyObject *loop)
 {
@@ -170,8 +168,7 @@ void conn_set_let_go(struct anchor *a)
     Py_DECREF(object);
 }
 
-/* --- the type
- * ----------------------------------------------------------------------------------------------- */
+/* --- the type --------------------------------------------------------------------------------- */
 
 static void leave_registry(struct conn_set *set)
 {

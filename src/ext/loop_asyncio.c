@@ -38,8 +38,7 @@ static void detach(struct handle *h)
     h->target = NULL;
 }
 
-/* --- calls from the loop
- * ------------------------------------------------------------------------------------ */
+/* --- calls from the loop ---------------------------------------------------------------------- */
 
 static struct ngr_address *read_addresses(PyObject *infos, size_t *count)
 {
@@ -217,8 +216,7 @@ static struct handle *new_handle(struct loop_glue *glue, enum handle_kind kind, 
     return h;
 }
 
-/* --- calls to the loop
- * -------------------------------------------------------------------------------------- */
+/* --- calls to the loop ------------------------------------------------------------------------ */
 
 PyObject *loop_glue_loop(const struct loop_glue *glue)
 {
@@ -507,8 +505,7 @@ struct ngr_loop loop_glue_functions(struct loop_glue *glue)
     };
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int loop_glue_init(struct loop_glue *glue, struct ext_state *state, PyObject *owner, PyObject *loop)
 {

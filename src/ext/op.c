@@ -3,8 +3,7 @@
 #include "compat.h"
 #include "errors.h"
 
-/* --- making
- * ------------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static PyObject *new_future(struct ext_state *state, PyObject *loop)
 {
@@ -73,8 +72,7 @@ int op_span(struct ext_state *state, PyObject *text, struct ngr_span *span)
     return 0;
 }
 
-/* --- ending
- * ------------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 /* Gives the future its end, unless it has one: the waiting task may have been cancelled in the same tick. An
  * exception here has nowhere to go but the unraisable hook. */
@@ -210,8 +208,7 @@ void op_close(struct op *op)
     Py_DECREF(op);
 }
 
-/* --- awaiting
- * ----------------------------------------------------------------------------------------------- */
+/* --- awaiting --------------------------------------------------------------------------------- */
 
 static PyObject *waiter_of(struct op *op)
 {
@@ -269,8 +266,7 @@ static PyObject *op_await(PyObject *self)
     return Py_NewRef(self);
 }
 
-/* --- the type
- * ----------------------------------------------------------------------------------------------- */
+/* --- the type --------------------------------------------------------------------------------- */
 
 static int op_traverse(PyObject *self, visitproc visit, void *arg)
 {

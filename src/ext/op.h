@@ -83,8 +83,7 @@ void op_close(struct op *op);
 /* The span of a str; -1 with TypeError or EncodeError, naming `what`. */
 int op_span(struct ext_state *state, PyObject *text, struct ngr_span *span);
 
-/* --- the operations (op_read.c, op_write.c, op_command.c); each answers an Op or NULL with an exception
- * ------------ */
+/* --- the operations (op_read.c, op_write.c, op_command.c); each answers an Op or NULL with an exception */
 
 PyObject *op_get(struct store *store, PyObject *id);
 PyObject *op_get_many(struct store *store, PyObject *ids, PyObject *fields);

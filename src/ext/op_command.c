@@ -4,8 +4,7 @@
 
 #include "errors.h"
 
-/* --- remove
- * ------------------------------------------------------------------------------------------------- */
+/* --- remove ----------------------------------------------------------------------------------- */
 
 static ngr_status on_removed(void *user, size_t index, long long number)
 {
@@ -37,8 +36,7 @@ PyObject *op_remove(struct store *store, PyObject *id)
     return op_started(op, ngr_remove(op->set->client, &keys, &sink, op));
 }
 
-/* --- keys, clear
- * -------------------------------------------------------------------------------------------- */
+/* --- keys, clear ------------------------------------------------------------------------------ */
 
 /* SCAN may name a key twice; a dict keeps each id once, in the order of its first sight. */
 static ngr_status on_id(void *user, size_t index, const char *data, size_t len)
@@ -94,8 +92,7 @@ PyObject *op_clear(struct store *store)
     return op_started(op, ngr_drop(op->set->client, store->prefix, &sink, op));
 }
 
-/* --- execute
- * ------------------------------------------------------------------------------------------------ */
+/* --- execute ---------------------------------------------------------------------------------- */
 
 static PyObject *make_element(struct op *op, const struct ngr_reply *r)
 {

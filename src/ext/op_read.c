@@ -5,8 +5,7 @@
 #include "convert.h"
 #include "errors.h"
 
-/* --- values
- * ------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -128,8 +127,7 @@ PyObject *op_get(struct store *store, PyObject *id)
     return op_started(op, ngr_get(op->set->client, &keys, renewal(store), &sink, op));
 }
 
-/* --- many ids
- * ----------------------------------------------------------------------------------------------- */
+/* --- many ids --------------------------------------------------------------------------------- */
 
 /* Takes a snapshot of the ids and their bytes; -1 with an exception. */
 static int hold_ids(struct op *op, PyObject *ids)
@@ -192,8 +190,7 @@ PyObject *op_get_many(struct store *store, PyObject *ids, PyObject *fields)
     return op_started(op, ngr_get(op->set->client, &keys, renewal(store), &sink, op));
 }
 
-/* --- which are missing -------------------------------------------------------------------------------------
- */
+/* --- which are missing ------------------------------------------------------------------------ */
 
 static ngr_status on_exists(void *user, size_t index, long long number)
 {

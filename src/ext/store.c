@@ -4,8 +4,7 @@
 #include "errors.h"
 #include "op.h"
 
-/* --- the connections of the running loop
- * -------------------------------------------------------------------- */
+/* --- the connections of the running loop ------------------------------------------------------ */
 
 /* Takes a set off the list; false when it is no longer there. */
 static bool remove_set(struct store *store, struct conn_set *set)
@@ -85,8 +84,7 @@ int store_connections(struct store *store, PyObject **loop, struct conn_set **se
     return -1;
 }
 
-/* --- construction
- * ------------------------------------------------------------------------------------------- */
+/* --- construction ----------------------------------------------------------------------------- */
 
 static int get_text(PyObject *options, const char *name, char **to)
 {
@@ -214,8 +212,7 @@ static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return NULL;
 }
 
-/* --- methods
- * ------------------------------------------------------------------------------------------------ */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 static struct store *store_of(PyObject *self)
 {
@@ -346,8 +343,7 @@ static PyObject *method_close(PyObject *self, PyObject *unused)
     return Py_NewRef(Py_None);
 }
 
-/* --- the type
- * ----------------------------------------------------------------------------------------------- */
+/* --- the type --------------------------------------------------------------------------------- */
 
 static int store_traverse(PyObject *self, visitproc visit, void *arg)
 {

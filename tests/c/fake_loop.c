@@ -24,8 +24,7 @@ static void insist(bool condition, const char *what)
     abort();
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static ngr_status watch(void *self, struct ngr_watch *w, unsigned events)
 {
@@ -93,8 +92,7 @@ static bool run_descriptors(struct fake_loop *f)
     return ran;
 }
 
-/* --- timers -----------------------------------------------------------------------------------------------
- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void timer_off(void *self, struct ngr_timer *t)
 {
@@ -159,8 +157,7 @@ double fake_loop_next_timer(const struct fake_loop *f)
     return f->timers[at].due > f->clock ? f->timers[at].due - f->clock : 0;
 }
 
-/* --- tasks ------------------------------------------------------------------------------------------------
- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 static ngr_status defer(void *self, struct ngr_task *t)
 {
@@ -198,8 +195,7 @@ static bool run_tasks(struct fake_loop *f)
     return count > 0;
 }
 
-/* --- lookups ----------------------------------------------------------------------------------------------
- */
+/* --- lookups ---------------------------------------------------------------------------------- */
 
 static ngr_status resolve(void *self, struct ngr_lookup *l, const char *host, unsigned port)
 {
@@ -234,8 +230,7 @@ bool fake_loop_answer_lookup(struct fake_loop *f, const struct ngr_address *list
     return true;
 }
 
-/* --- running ----------------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 void fake_loop_init(struct fake_loop *f)
 {

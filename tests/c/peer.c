@@ -19,8 +19,7 @@ static void insist(bool condition, const char *what)
     abort();
 }
 
-/* --- listening --------------------------------------------------------------------------------------------
- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static void listen_on(struct peer *p, const void *address, socklen_t len, int family)
 {
@@ -93,8 +92,7 @@ size_t peer_accept(struct peer *p)
     return p->count;
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void make_room(struct peer_conn *c)
 {
@@ -219,8 +217,7 @@ const char *peer_asked(struct peer *p, size_t n)
     return text;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 size_t peer_send_bytes(struct peer *p, size_t n, const char *data, size_t len)
 {

@@ -7,8 +7,7 @@
 
 #define PREFIX "p:"
 
-/* --- the client -------------------------------------------------------------------------------------------
- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static void on_log(void *user, bool is_good, const char *line)
 {
@@ -38,6 +37,15 @@ void scene_prepare(struct scene *s)
         .max_value_bytes = 1 << 30,
         .endpoint = "unix://peer",
     };
+}
+
+void scene_use_tcp(struct scene *s, char *host)
+{
+    peer_stop(&s->peer);
+    peer_start_tcp(&s->peer);
+    s->settings.path = NULL;
+    s->settings.host = host;
+    s->settings.port = s->peer.port;
 }
 
 void scene_start(struct scene *s)
@@ -82,8 +90,7 @@ void scene_welcome(struct scene *s, size_t n)
     scene_answer(s, n, "+PONG\r\n");
 }
 
-/* --- outcomes ---------------------------------------------------------------------------------------------
- */
+/* --- outcomes --------------------------------------------------------------------------------- */
 
 static void note(struct outcome *o, const char *format, ...)
 {
@@ -148,8 +155,7 @@ static void on_done(void *user, ngr_status st, const char *message)
 const struct ngr_sink scene_sink = {.value = on_value, .number = on_number, .done = on_done};
 const struct ngr_sink scene_reply_sink = {.reply = on_reply, .done = on_done};
 
-/* --- calls ------------------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 size_t scene_words(const char *text, struct ngr_span *spans, size_t room)
 {

@@ -45,6 +45,8 @@ struct outcome {
 /* Prepares settings and the peer (a Unix socket); scene_start() then makes the client. */
 void scene_prepare(struct scene *s);
 void scene_start(struct scene *s);
+/* Between the two: the peer listens on a TCP port instead, reached by this name or address. */
+void scene_use_tcp(struct scene *s, char *host);
 /* Both in one, for tests that have nothing to change. */
 void scene_open(struct scene *s);
 /* Releases the client and stops the peer. True when the loop was left as it was found. */

@@ -98,9 +98,10 @@ TEST(the_first_of_several_errors_is_told)
     struct scene s;
     struct outcome o = {0};
     open_ready(&s);
-    scene_exists(&s, &o, "a b c");
-    scene_answer(&s, 0, ":1\r\n"); /* of three: asked again, one by one */
-    scene_answer(&s, 0, ":1\r\n-NOPERM first\r\n-WRONGTYPE second\r\n");
+    static const struct ngr_span ids[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+    const struct ngr_keys keys = {{"p:", 2}, ids, 3};
+    o.call = ngr_get(s.client, &keys, 60, &scene_sink, &o);
+    scene_answer(&s, 0, "$1\r\nA\r\n-NOPERM first\r\n-WRONGTYPE second\r\n");
     check_ended(&o, NGR_E_PERM);
     CHECK(strstr(o.message, "NOPERM first (key p:b)"));
     scene_close(&s);
@@ -183,35 +184,86 @@ TEST(reading_that_renews_is_a_getex_for_each_key)
     scene_close(&s);
 }
 
-TEST(existence_is_asked_for_many_keys_at_once_where_all_or_none_are_there)
+TEST(existence_of_one_key_is_one_question)
 {
-    struct scene s;
-    struct outcome o = {0}, p = {0};
-    open_ready(&s);
-    scene_exists(&s, &o, "a b a");
-    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a");
-    scene_answer(&s, 0, ":3\r\n");
-    CHECK_TEXT(o.got, "#0=1 #1=1 #2=1");
-    check_ended(&o, NGR_OK);
-    scene_exists(&s, &p, "c d");
-    scene_answer(&s, 0, ":0\r\n");
-    CHECK_TEXT(p.got, "#0=0 #1=0");
-    check_ended(&p, NGR_OK);
-    scene_close(&s);
+    for (int there = 0; there < 2; there++) {
+        struct scene s;
+        struct outcome o = {0};
+        open_ready(&s);
+        scene_exists(&s, &o, "a");
+        CHECK_TEXT(peer_take(&s.peer, 0), "*2\r\n$6\r\nEXISTS\r\n$3\r\np:a\r\n");
+        scene_answer(&s, 0, there ? ":1\r\n" : ":0\r\n");
+        CHECK_TEXT(o.got, there ? "#0=1" : "#0=0");
+        check_ended(&o, NGR_OK);
+        scene_close(&s);
+    }
 }
 
-TEST(existence_is_asked_key_by_key_where_some_are_there)
+TEST(a_group_of_keys_that_are_all_there_or_all_absent_is_known_at_once)
+{
+    for (int there = 0; there < 2; there++) {
+        struct scene s;
+        struct outcome o = {0};
+        open_ready(&s);
+        scene_exists(&s, &o, "a b a");
+        CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a");
+        scene_answer(&s, 0, there ? ":3\r\n" : ":0\r\n"); /* a key named twice counts twice */
+        CHECK_TEXT(o.got, there ? "#0=1 #1=1 #2=1" : "#0=0 #1=0 #2=0");
+        check_ended(&o, NGR_OK);
+        scene_close(&s);
+    }
+}
+
+TEST(the_keys_of_a_mixed_group_are_asked_for_one_by_one)
 {
     struct scene s;
     struct outcome o = {0};
     open_ready(&s);
-    scene_exists(&s, &o, "a b a");
-    scene_answer(&s, 0, ":2\r\n");
-    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a | EXISTS p:a | EXISTS p:b | EXISTS p:a");
+    scene_exists(&s, &o, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:1 p:2 p:3 p:4 p:5 p:6 p:7 p:8 p:9 p:10 p:11 p:12 p:13 p:14 "
+                                       "p:15 p:16 | EXISTS p:17 p:18 p:19");
+    scene_answer(&s, 0, ":16\r\n:2\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:17 | EXISTS p:18 | EXISTS p:19");
     scene_answer(&s, 0, ":1\r\n:0\r\n:1\r\n");
-    CHECK_TEXT(o.got, "#0=1 #1=0 #2=1");
+    CHECK(strstr(o.got, "#0=1 #1=1 "));
+    CHECK(strstr(o.got, " #15=1 #16=1 #17=0 #18=1"));
     check_ended(&o, NGR_OK);
     scene_close(&s);
+}
+
+TEST(a_group_lost_in_the_middle_is_asked_from_the_start)
+{
+    struct scene s;
+    struct outcome o = {0};
+    open_ready(&s);
+    scene_exists(&s, &o, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18");
+    peer_take(&s.peer, 0);
+    scene_answer(&s, 0, ":3\r\n"); /* mixed */
+    peer_close(&s.peer, 0);
+    scene_welcome(&s, 1);
+    CHECK(strncmp(peer_asked(&s.peer, 1), "EXISTS p:1 p:2", 14) == 0);
+    scene_answer(&s, 1, ":0\r\n:1\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 1), "EXISTS p:17 | EXISTS p:18");
+    scene_answer(&s, 1, ":0\r\n:1\r\n");
+    CHECK(strstr(o.got, " #16=0 #17=1"));
+    check_ended(&o, NGR_OK);
+    scene_close(&s);
+}
+
+TEST(a_number_that_cannot_be_is_not_believed)
+{
+    static const char *const odd[] = {":-1\r\n", ":4\r\n", ":9223372036854775807\r\n"};
+    for (int i = 0; i < 3; i++) {
+        struct scene s;
+        struct outcome o = {0};
+        open_ready(&s);
+        scene_exists(&s, &o, "a b c");
+        peer_take(&s.peer, 0);
+        scene_answer(&s, 0, odd[i]);
+        CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a | EXISTS p:b | EXISTS p:c");
+        CHECK_TEXT(o.got, "");
+        scene_close(&s);
+    }
 }
 
 TEST(answers_of_another_form_kill_the_connection)
@@ -254,8 +306,7 @@ TEST(existence_answered_with_another_type_kills_the_connection)
     }
 }
 
-/* --- windows ----------------------------------------------------------------------------------------------
- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 #define MANY 3000
 
@@ -405,8 +456,11 @@ int main(void)
     RUN(ids_of_any_bytes_are_asked_for_as_they_are);
     RUN(values_of_any_bytes_arrive_as_they_are);
     RUN(reading_that_renews_is_a_getex_for_each_key);
-    RUN(existence_is_asked_for_many_keys_at_once_where_all_or_none_are_there);
-    RUN(existence_is_asked_key_by_key_where_some_are_there);
+    RUN(existence_of_one_key_is_one_question);
+    RUN(a_group_of_keys_that_are_all_there_or_all_absent_is_known_at_once);
+    RUN(the_keys_of_a_mixed_group_are_asked_for_one_by_one);
+    RUN(a_group_lost_in_the_middle_is_asked_from_the_start);
+    RUN(a_number_that_cannot_be_is_not_believed);
     RUN(answers_of_another_form_kill_the_connection);
     RUN(existence_answered_with_another_type_kills_the_connection);
     RUN(at_most_four_parts_are_under_way_and_every_key_is_answered);

@@ -193,7 +193,7 @@ TEST(a_removal_lost_with_its_connection_is_sent_again_with_the_page)
     scene_drop(&s, &o, "p:");
     page(&s, 0, "5", "p:a p:b");
     peer_take(&s.peer, 0);
-    scene_answer(&s, 0, ":2\r\n*2\r\n$1\r\n0\r\n*1\r\n$3\r\np:c"); /* cut within the page */
+    scene_answer(&s, 0, ":2\r\n*2\r\n$1\r\n0\r\n*2\r\n$3\r\np:c\r\n"); /* cut within the page */
     peer_close(&s.peer, 0);
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_asked(&s.peer, 1), "UNLINK p:a p:b | SCAN 5 MATCH p:* COUNT 1000");

@@ -24,8 +24,7 @@ static void check_ended(const struct outcome *o, ngr_status st)
 static const struct ngr_put_options plain = {
     .prefix = {"p:", 2}, .max_value_bytes = 1 << 20, .max_atomic_bytes = 1 << 20};
 
-/* --- framing ----------------------------------------------------------------------------------------------
- */
+/* --- framing ---------------------------------------------------------------------------------- */
 
 TEST(entries_become_the_shortest_atomic_command)
 {
@@ -141,8 +140,7 @@ TEST(ids_and_values_of_any_bytes_are_sent_as_they_are)
     scene_close(&s);
 }
 
-/* --- sizes and groups -------------------------------------------------------------------------------------
- */
+/* --- sizes and groups ------------------------------------------------------------------------- */
 
 TEST(a_value_too_large_is_refused_and_the_others_stay)
 {
@@ -276,8 +274,7 @@ TEST(one_command_has_no_more_words_than_old_servers_take)
     scene_close(&s);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void answered(const char *entries, long long ttl, const char *answer, ngr_status st)
 {
@@ -339,8 +336,7 @@ TEST(a_transaction_answered_with_another_form_is_not_taken_for_done)
     answered("a=1 b=2", 5, "*4\r\n", NGR_E_PROTOCOL);
 }
 
-/* --- waiting for replicas and disks -----------------------------------------------------------------------
- */
+/* --- waiting for replicas and disks ----------------------------------------------------------- */
 
 static void waited(const struct ngr_put_options *options, const char *entries, const char *asked,
                    const char *answer, const char *got)
@@ -410,8 +406,7 @@ TEST(a_wait_answered_with_another_form_kills_the_connection)
     }
 }
 
-/* --- without sending --------------------------------------------------------------------------------------
- */
+/* --- without sending -------------------------------------------------------------------------- */
 
 TEST(a_batch_may_be_thrown_away_at_any_moment)
 {

@@ -199,8 +199,7 @@ TEST(a_receiver_of_any_kind_of_call_may_cancel_it)
     }
 }
 
-/* --- closing ----------------------------------------------------------------------------------------------
- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 TEST(closing_ends_every_call_wherever_it_is)
 {
@@ -366,6 +365,61 @@ TEST(a_call_started_while_the_client_closes_is_closed_too)
     scene_close(&s);
 }
 
+static void lose_the_connection_in_a_nested_loop(struct outcome *o, bool is_end)
+{
+    o->react = NULL;
+    next = (struct outcome){0};
+    peer_close(&o->scene->peer, 0);
+    scene_get(o->scene, &next, "next");
+    for (int i = 0; i < 5; i++)
+        fake_loop_tick(&o->scene->loop); /* as decoding does that runs a finalizer that runs the loop */
+}
+
+TEST(a_connection_lost_in_a_loop_inside_an_answer_ends_after_that_answer)
+{
+    struct scene s;
+    struct outcome o = {0};
+    open_ready(&s);
+    o.react = lose_the_connection_in_a_nested_loop;
+    scene_get(&s, &o, "a b");
+    peer_take(&s.peer, 0);
+    scene_answer(&s, 0, "*2\r\n$1\r\nA\r\n$1\r\nB\r\n");
+    scene_welcome(&s, 1);
+    CHECK_TEXT(peer_asked(&s.peer, 1), "MGET p:a p:b | GET p:next");
+    scene_answer(&s, 1, "*2\r\n$1\r\nA\r\n$1\r\nB\r\n$1\r\nN\r\n");
+    CHECK_TEXT(o.got, "0=A 0=A 1=B");
+    CHECK_TEXT(next.got, "0=N");
+    scene_close(&s);
+}
+
+static void answer_in_a_nested_loop(struct outcome *o, bool is_end)
+{
+    o->react = NULL;
+    next = (struct outcome){0};
+    scene_get(o->scene, &next, "next");
+    for (int i = 0; i < 5; i++)
+        fake_loop_tick(&o->scene->loop);
+    CHECK(strstr(peer_asked(&o->scene->peer, 0), "GET p:next"));
+    peer_send(&o->scene->peer, 0, "$1\r\nN\r\n");
+    for (int i = 0; i < 5; i++)
+        fake_loop_tick(&o->scene->loop);
+    CHECK_TEXT(next.got, ""); /* one reader at a time: it waits for the outer answer */
+}
+
+TEST(answers_that_come_in_a_loop_inside_an_answer_wait_for_their_turn)
+{
+    struct scene s;
+    struct outcome o = {0};
+    open_ready(&s);
+    o.react = answer_in_a_nested_loop;
+    scene_get(&s, &o, "a b");
+    peer_take(&s.peer, 0);
+    scene_answer(&s, 0, "*2\r\n$1\r\nA\r\n$1\r\nB\r\n");
+    CHECK_TEXT(o.got, "0=A 1=B");
+    CHECK_TEXT(next.got, "0=N");
+    scene_close(&s);
+}
+
 static struct outcome *victim;
 
 static void cancel_another(struct outcome *o, bool is_end)
@@ -520,6 +574,8 @@ int main(void)
     RUN(a_call_may_be_started_from_inside_the_end_of_another);
     RUN(a_call_may_be_started_from_inside_the_failure_of_another);
     RUN(a_call_started_while_the_client_closes_is_closed_too);
+    RUN(a_connection_lost_in_a_loop_inside_an_answer_ends_after_that_answer);
+    RUN(answers_that_come_in_a_loop_inside_an_answer_wait_for_their_turn);
     RUN(an_end_may_cancel_calls_that_fail_for_the_same_reason);
     RUN(an_end_may_close_the_client_while_others_fail_for_the_same_reason);
     RUN(the_log_may_close_the_client);

@@ -286,11 +286,18 @@ TEST(a_removal_proven_unsent_is_sent_again)
     scene_close(&s);
 }
 
+/* Over TCP the first write after a FIN still succeeds. */
 TEST(a_connection_closed_behind_our_back_does_not_swallow_a_removal)
 {
     struct scene s;
-    struct outcome o = {0};
-    open_ready(&s);
+    struct outcome warm = {0}, o = {0};
+    scene_prepare(&s);
+    scene_use_tcp(&s, "127.0.0.1");
+    scene_start(&s);
+    scene_get(&s, &warm, "warm");
+    scene_welcome(&s, 0);
+    peer_take(&s.peer, 0);
+    scene_answer(&s, 0, "$-1\r\n");
     peer_close(&s.peer, 0); /* the loop has not seen it yet */
     scene_remove(&s, &o, "a");
     scene_welcome(&s, 1);

@@ -21,11 +21,7 @@ static struct ngr_address loopback(unsigned port)
 static void ask_by_name(struct scene *s, struct outcome *o)
 {
     scene_prepare(s);
-    peer_stop(&s->peer);
-    peer_start_tcp(&s->peer);
-    s->settings.path = NULL;
-    s->settings.host = "redis.example";
-    s->settings.port = s->peer.port;
+    scene_use_tcp(s, "redis.example");
     s->settings.retries = 0;
     scene_start(s);
     scene_get(s, o, "a");

@@ -315,6 +315,25 @@ TEST(every_end_is_told_once_with_its_reason)
     close_stage(&s);
 }
 
+TEST(the_password_is_forgotten_once_it_was_sent)
+{
+    struct stage s;
+    open_stage(&s);
+    s.settings.password = "SECRETWORD";
+    ngr_conn_open(s.conn);
+    const struct ngr_buf *sent = &s.conn->own_bytes;
+    size_t len = sent->len;
+    CHECK(memmem(sent->data, len, "SECRETWORD", 10) != NULL);
+    fake_loop_settle(&s.loop);
+    peer_accept(&s.peer);
+    peer_send(&s.peer, 0, "+OK\r\n+PONG\r\n");
+    fake_loop_settle(&s.loop);
+    CHECK_INT(s.readies, 1);
+    CHECK(memmem(sent->data, len, "SECRETWORD", 10) == NULL);
+    ngr_conn_close(s.conn, NGR_E_CLOSED, "");
+    close_stage(&s);
+}
+
 TEST(states_can_be_read_aloud)
 {
     CHECK_TEXT(ngr_conn_state_text(NGR_CONN_RESOLVING), "resolving");
@@ -344,6 +363,7 @@ int main(void)
     RUN(a_request_from_inside_an_answer_leaves_with_the_tick);
     RUN(it_may_be_open_for_many_requests_and_none_stays);
     RUN(every_end_is_told_once_with_its_reason);
+    RUN(the_password_is_forgotten_once_it_was_sent);
     RUN(states_can_be_read_aloud);
     RUN(memory_that_ends_for_it_makes_no_connection);
     return harness_result();

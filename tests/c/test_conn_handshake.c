@@ -128,6 +128,9 @@ TEST(a_server_that_repeats_the_password_is_not_quoted)
     refused("-ERR unknown command `AUTH`, with args beginning with: `ann`, `SECRETWORD`\r\n"
             "-NOAUTH Authentication required.\r\n-NOAUTH x\r\n-NOAUTH x\r\n",
             NGR_E_AUTH, "refused AUTH (ERR)");
+    refused("-LOADING Redis is loading, SECRETWORD\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
+            NGR_E_LOADING, "loading");
+    refused("-ERR max number of clients reached, SECRETWORD\r\n", NGR_E_MAXCLIENTS, "client slot");
 }
 
 TEST(a_refused_database_is_told)
@@ -298,13 +301,8 @@ static void cut_everywhere(void (*cut_off)(struct peer *, size_t), bool is_tcp)
         struct scene s;
         struct outcome o = {0};
         prepare_all(&s);
-        if (is_tcp) {
-            peer_stop(&s.peer);
-            peer_start_tcp(&s.peer);
-            s.settings.path = NULL;
-            s.settings.host = "127.0.0.1";
-            s.settings.port = s.peer.port;
-        }
+        if (is_tcp)
+            scene_use_tcp(&s, "127.0.0.1");
         greeting(&s, &o);
         peer_send_bytes(&s.peer, 0, all_well, cut);
         cut_off(&s.peer, 0);

@@ -58,8 +58,7 @@ static bool is_large_put(const char *text, size_t len, size_t size)
     return true;
 }
 
-/* --- when bytes leave -------------------------------------------------------------------------------------
- */
+/* --- when bytes leave ------------------------------------------------------------------------- */
 
 TEST(a_request_on_an_idle_connection_leaves_at_once)
 {
@@ -132,8 +131,7 @@ TEST(a_crowd_leaves_in_the_order_of_asking)
     scene_close(&s);
 }
 
-/* --- when bytes cannot leave ------------------------------------------------------------------------------
- */
+/* --- when bytes cannot leave ------------------------------------------------------------------ */
 
 TEST(a_large_request_arrives_whole_however_slowly_it_is_taken)
 {
@@ -154,19 +152,25 @@ TEST(a_large_request_arrives_whole_however_slowly_it_is_taken)
     scene_close(&s);
 }
 
+/* Over TCP, whose buffers take more than that. */
 TEST(writing_gives_way_to_the_loop_after_a_megabyte)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
-    unsigned long long before = s.client->traffic.bytes_out;
+    scene_prepare(&s);
+    scene_use_tcp(&s, "127.0.0.1");
+    scene_start(&s);
+    ready(&s);
+    unsigned long long before = s.client->traffic.bytes_out, most = 0;
     put_large(&s, &o, 10000000);
     for (int i = 0; i < 20; i++) {
-        CHECK(s.client->traffic.bytes_out - before <= 1 << 20);
-        before = s.client->traffic.bytes_out;
+        unsigned long long written = s.client->traffic.bytes_out - before;
+        before += written;
+        most = written > most ? written : most;
         peer_read(&s.peer, 0);
         fake_loop_tick(&s.loop);
     }
+    CHECK_INT(most, 1 << 20);
     scene_close(&s);
 }
 
@@ -246,8 +250,7 @@ TEST(an_answer_to_what_was_not_sent_yet_is_a_protocol_error)
     scene_close(&s);
 }
 
-/* --- which answer belongs to whom -------------------------------------------------------------------------
- */
+/* --- which answer belongs to whom ------------------------------------------------------------- */
 
 TEST(a_surplus_answer_kills_an_idle_connection)
 {
@@ -379,8 +382,7 @@ TEST(a_request_sent_in_part_is_finished_although_cancelled)
     scene_close(&s);
 }
 
-/* --- silence ----------------------------------------------------------------------------------------------
- */
+/* --- silence ---------------------------------------------------------------------------------- */
 
 static void prepare_silence(struct scene *s)
 {
@@ -492,8 +494,7 @@ TEST(a_late_question_gets_all_the_time)
     scene_close(&s);
 }
 
-/* --- a loop that was held up ------------------------------------------------------------------------------
- */
+/* --- a loop that was held up ------------------------------------------------------------------ */
 
 /* The whole process did something else for a minute; timers are looked at before descriptors. */
 static void hold_up(struct scene *s)
@@ -545,8 +546,7 @@ TEST(silence_is_silence_although_it_is_noticed_late)
     scene_close(&s);
 }
 
-/* --- hostile answers --------------------------------------------------------------------------------------
- */
+/* --- hostile answers -------------------------------------------------------------------------- */
 
 TEST(hostile_answers_end_in_a_clear_error)
 {
@@ -603,8 +603,7 @@ TEST(a_value_over_the_limit_costs_only_its_own_call)
     scene_close(&s);
 }
 
-/* --- idle connections -------------------------------------------------------------------------------------
- */
+/* --- idle connections ------------------------------------------------------------------------- */
 
 TEST(an_idle_connection_is_asked_whether_it_lives)
 {

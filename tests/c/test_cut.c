@@ -183,8 +183,7 @@ TEST(without_retries_a_group_is_there_as_a_whole_or_not_at_all)
         }
 }
 
-/* --- random plays against the table itself ----------------------------------------------------------------
- */
+/* --- random plays against the table itself ---------------------------------------------------- */
 
 static unsigned long long state;
 

@@ -18,8 +18,7 @@ struct play {
     struct outcome o[CALLS];
 };
 
-/* --- what is played ---------------------------------------------------------------------------------------
- */
+/* --- what is played --------------------------------------------------------------------------- */
 
 #define IDS_60                                                                                               \
     "k0 k1 k2 k3 k4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 "   \
@@ -147,8 +146,7 @@ static const struct {
 
 #define PLAYS (sizeof plays / sizeof plays[0])
 
-/* --- how it is played -------------------------------------------------------------------------------------
- */
+/* --- how it is played ------------------------------------------------------------------------- */
 
 static void set_up(struct play *p)
 {
@@ -229,8 +227,7 @@ static void perform(struct play *p, size_t which, void (*calm)(struct play *))
     tiny_fini(&p->tiny);
 }
 
-/* --- memory -----------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void calm_memory(struct play *p)
 {
@@ -313,8 +310,7 @@ TEST(memory_may_end_within_the_reply_reader)
 }
 #endif
 
-/* --- the loop ---------------------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void calm_loop(struct play *p)
 {
@@ -354,8 +350,7 @@ TEST(the_loop_may_refuse_to_defer_at_any_moment)
         CHECK(refuse_every_use(i, FAKE_DEFER) > 1);
 }
 
-/* --- calls without work -----------------------------------------------------------------------------------
- */
+/* --- calls without work ----------------------------------------------------------------------- */
 
 TEST(statistics_are_a_json_document)
 {

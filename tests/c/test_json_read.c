@@ -423,8 +423,7 @@ TEST(a_reader_serves_one_document_after_another_and_can_be_trimmed)
     ngr_json_reader_fini(&reader);
 }
 
-/* --- a second opinion, on what cJSON reads rightly: no NUL, numbers of a double, well-formed text
- * ---------- */
+/* --- a second opinion, on what cJSON reads rightly: no NUL, numbers of a double, well-formed text  */
 
 TEST(cjson_reads_what_we_wrote_as_we_read_it)
 {

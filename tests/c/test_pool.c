@@ -314,10 +314,12 @@ TEST(room_that_a_cancel_makes_is_used)
         CHECK_INT(j[i].req.place, NGR_REQ_UNWRITTEN);
         ngr_conn_withdraw(j[i].req.holder, &j[i].req);
     }
+    submit(&s, &first[0]); /* there is room, but somebody came before */
+    CHECK_INT(first[0].req.place, NGR_REQ_WAITING);
     fake_loop_settle(&s.loop);
-    CHECK_TEXT(peer_asked(&s.peer, 0), "ECHO 1024");
-    answer(&s, 0, "+OK\r\n");
-    CHECK_TEXT(noted(), "+1024");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "ECHO 1024 | ECHO 0000");
+    answer(&s, 0, "+OK\r\n+OK\r\n");
+    CHECK_TEXT(noted(), "+1024, +0");
     close_stage(&s);
     free(j);
 }
@@ -341,27 +343,33 @@ TEST(a_waiting_request_can_be_taken_back)
 TEST(an_extra_connection_that_fails_hurts_nobody)
 {
     struct stage s;
-    struct job j[3];
+    struct job *j = calloc(NGR_CONN_MAX_REQUESTS + 3, sizeof *j);
+    CHECK(j != NULL);
     open_ready(&s, 1);
     s.settings.max_connections = 2;
-    make_job(&j[0], 0, 600);
-    submit(&s, &j[0]);
+    for (int i = 0; i < NGR_CONN_MAX_REQUESTS + 1; i++) {
+        make_job(&j[i], i, 1);
+        submit(&s, &j[i]);
+    }
     CHECK_INT(s.pool.opening_count, 1);
+    CHECK_INT(s.pool.waiting_count, 1);
     fake_loop_settle(&s.loop);
     CHECK_INT(peer_accept(&s.peer), 2);
     peer_send(&s.peer, 1, "-ERR max number of clients reached\r\n");
     peer_close(&s.peer, 1);
     fake_loop_settle(&s.loop);
     CHECK_INT(s.pool.conn_count, 1);
+    CHECK_INT(s.pool.waiting_count, 1);
     CHECK_TEXT(noted(), "{, }");
-    make_job(&j[1], 1, 600);
-    submit(&s, &j[1]);
+    make_job(&j[NGR_CONN_MAX_REQUESTS + 1], 1, 600);
+    submit(&s, &j[NGR_CONN_MAX_REQUESTS + 1]);
     CHECK_INT(s.pool.opening_count, 0); /* not again so soon */
     fake_loop_advance(&s.loop, 5);
-    make_job(&j[2], 2, 600);
-    submit(&s, &j[2]);
+    make_job(&j[NGR_CONN_MAX_REQUESTS + 2], 2, 600);
+    submit(&s, &j[NGR_CONN_MAX_REQUESTS + 2]);
     CHECK_INT(s.pool.opening_count, 1);
     close_stage(&s);
+    free(j);
 }
 
 TEST(when_no_connection_can_be_made_the_waiting_ones_fail_in_order)
@@ -501,6 +509,20 @@ TEST(memory_that_ends_for_a_connection_fails_those_who_wait_for_it)
     ngr_mem_use(NULL);
 }
 
+TEST(a_pool_closed_when_memory_has_just_ended_leaves_no_task_behind)
+{
+    struct stage s;
+    struct job j;
+    open_stage(&s, 1);
+    harness_fail_nth(1);
+    make_job(&j, 0, 1);
+    submit(&s, &j);
+    ngr_pool_close(&s.pool);
+    CHECK_TEXT(noted(), "{, -0 NGR_E_CLOSED unsent, }");
+    close_stage(&s);
+    ngr_mem_use(NULL);
+}
+
 int main(void)
 {
     RUN(the_first_request_opens_one_connection_and_waits_for_it);
@@ -520,5 +542,6 @@ int main(void)
     RUN(a_connection_lost_while_idle_costs_nothing_and_is_not_replaced);
     RUN(a_closed_pool_hands_everything_back_and_works_again);
     RUN(memory_that_ends_for_a_connection_fails_those_who_wait_for_it);
+    RUN(a_pool_closed_when_memory_has_just_ended_leaves_no_task_behind);
     return harness_result();
 }

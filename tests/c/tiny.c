@@ -53,8 +53,7 @@ static void add_bulk(struct answer *a, const char *data, size_t len)
     add_text(a, "\r\n");
 }
 
-/* --- the table --------------------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static struct tiny_text copy_of(struct ngr_span from)
 {
@@ -127,8 +126,7 @@ void tiny_fini(struct tiny *t)
         free(t->queued[n].data);
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void get(struct tiny *t, struct ngr_span key, struct answer *a)
 {
@@ -187,6 +185,14 @@ static void remove_many(struct tiny *t, const struct ngr_span *words, size_t cou
     add_header(a, ':', removed);
 }
 
+static void count_many(const struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+{
+    long long there = 0;
+    for (size_t i = 1; i < count; i++)
+        there += find(t, words[i]) >= 0;
+    add_header(a, ':', there);
+}
+
 static void execute(struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
 {
     if (is_word(words[0], "GET") || is_word(words[0], "GETEX")) {
@@ -196,7 +202,7 @@ static void execute(struct tiny *t, const struct ngr_span *words, size_t count, 
         for (size_t i = 1; i < count; i++)
             get(t, words[i], a);
     } else if (is_word(words[0], "EXISTS")) {
-        add_header(a, ':', find(t, words[1]) >= 0);
+        count_many(t, words, count, a);
     } else if (is_word(words[0], "SET") || is_word(words[0], "MSET")) {
         set_many(t, words, count, a);
     } else if (is_word(words[0], "SETEX")) {
@@ -213,8 +219,7 @@ static void execute(struct tiny *t, const struct ngr_span *words, size_t count, 
     }
 }
 
-/* --- transactions -----------------------------------------------------------------------------------------
- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static void queue(struct tiny *t, size_t n, const char *request, size_t len)
 {
@@ -266,8 +271,7 @@ static void serve_request(struct tiny *t, size_t n, const char *request, size_t 
     }
 }
 
-/* --- connections ------------------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void cut(struct tiny *t, struct peer *peer)
 {

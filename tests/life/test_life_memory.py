@@ -7,7 +7,7 @@ import contextlib
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -192,6 +192,9 @@ def plain_text(mebibytes: int) -> Any:
     return "x" * (mebibytes * MIB)
 
 
+LONGEST_PAUSE = 0.1  # seconds
+
+
 def nested(mebibytes: int) -> Any:
     """Objects as they appear in real records: the encoder has work to do."""
     return [{"id": n, "weight": n / 7, "text": "some text ü" * 3} for n in range(mebibytes * 13_500)]
@@ -206,21 +209,37 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+async def calmest_pause(work: Callable[[], Awaitable[Any]]) -> float:
+    """The longest pause of the event loop in the calmest of up to three runs: a busy machine disturbs one,
+    code that blocks the loop disturbs all."""
+    calmest = float("inf")
+    for _ in range(3):
+        async with longest_pause() as pauses:
+            await work()
+        calmest = min(calmest, pauses[0])
+        if calmest < LONGEST_PAUSE:
+            break
+    return calmest
+
+
 @pytest.mark.parametrize("shape", BATCHES)
 async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(server: Server, shape: str) -> None:
     batch = BATCHES[shape]()
     async with storage(server.url, redis_socket_timeout=30) as kv:
         await kv.upsert({"a": 1})
         await asyncio.gather(*[kv.get_by_id("a") for _ in range(20)])
-        async with longest_pause() as pauses:
+
+        async def write() -> None:
             writing = asyncio.ensure_future(kv.upsert(batch))
             answered = 0
             while not writing.done():
                 assert await kv.get_by_id("a") == 1
                 answered += 1
             await writing
-        assert answered > 5
-        assert pauses[0] < 0.1, f"the loop was blocked for {pauses[0]:.3f} s"
+            assert answered > 5
+
+        pause = await calmest_pause(write)
+        assert pause < LONGEST_PAUSE, f"the loop was blocked for {pause:.3f} s"
         assert len(await kv.all_keys()) == len(batch) + 1
 
 
@@ -229,7 +248,6 @@ async def test_the_loop_is_free_while_60_mb_are_read(server: Server) -> None:
         batch = {f"id-{n}": {"n": n, "text": "x" * 1500} for n in range(40_000)}
         await kv.upsert(batch)
         ids = list(batch)
-        async with longest_pause() as pauses:
-            answers = await kv.get_by_ids(ids)
-        assert pauses[0] < 0.1, f"the loop was blocked for {pauses[0]:.3f} s"
-        assert answers == list(batch.values())
+        pause = await calmest_pause(lambda: kv.get_by_ids(ids))
+        assert pause < LONGEST_PAUSE, f"the loop was blocked for {pause:.3f} s"
+        assert await kv.get_by_ids(ids) == list(batch.values())

@@ -33,7 +33,7 @@ ORDER = [  # the rooms of src/core and their files, each .h, .c or both; the fir
     ("heap", ["heap"]),
     ("tls", ["tls"]),
     ("transport", ["transport"]),
-    ("conn", ["conn"]),
+    ("conn", ["conn", "conn_int", "conn_open"]),
     ("pool", ["pool"]),
     ("call", ["call"]),
     ("topology", ["topology"]),
