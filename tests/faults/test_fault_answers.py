@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fresh import run
 from scripted import ScriptedServer, answering, bulk
 from servers import Server
 from storages import NO_PATIENCE, QUICK_RETRIES, storage
@@ -335,3 +336,22 @@ async def test_a_value_that_is_half_a_document_by_a_cut_reply_is_never_returned(
         async with storage(server.url) as kv:
             with pytest.raises(CorruptValueError):
                 await kv.get_by_id("a")
+
+
+def test_a_document_of_five_hundred_megabytes_is_read(start_server: Callable[..., Server]) -> None:
+    code = """
+    import asyncio, resource, sys
+    from storages import storage
+
+    async def main():
+        text = "x" * (500 * 1024 * 1024)
+        async with storage(sys.argv[1], redis_socket_timeout=30) as kv:
+            await kv.upsert({"large": text, "small": 1})
+            assert await kv.get_by_id("large") == text
+            assert await kv.get_by_id("small") == 1
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        assert peak < 1900, f"{peak} MiB: the text, its JSON or reply, the answer, and no copy more"
+
+    asyncio.run(main())
+    """
+    run(code, start_server().url).assert_silent()

@@ -153,6 +153,8 @@ async def test_a_surplus_reply_is_never_given_to_the_next_caller() -> None:
                 for n in ("7", "1", "2"):
                     assert await kv.get_by_id(n) == int(n)
                     await asyncio.sleep(0)
+            lost = (await kv.get_stats())["connections"]["lost"]
+            assert 1 <= lost <= 20, "a connection that said too much is not trusted any more"
 
 
 HOSTILE_TO: dict[str, tuple[Callable[[Any], Any], dict[str, bytes]]] = {

@@ -50,6 +50,15 @@ CHILDREN = {
             asyncio.run(kv.upsert({"b": n}))
     in_child(work)
     """,
+    "uses it on the loop it inherited": """
+    def work():  # asyncio itself does not support this; it may fail, but not harm the parent
+        for n in range(20):
+            try:
+                go(kv.get_by_id("a"))
+            except ConnectionError as error:
+                assert "the event loop does not watch the connection" in str(error), error
+    in_child(work)
+    """,
     "closes it": """
     def work():
         asyncio.run(kv.aclose())
@@ -99,7 +108,7 @@ CHILDREN = {
         assert await asyncio.gather(*waiting) == [1] * 50
     go(fork_in_the_middle())
     """,
-    "awaits on the loop it inherited": """
+    "awaits in the middle of a task": """
     async def fork_inside():
         def work():
             coroutine = kv.get_by_id("a")

@@ -231,7 +231,9 @@ async def test_calls_that_nobody_awaits_are_given_up(server: Server) -> None:
 
 
 @pytest.mark.parametrize("entries", [1, 20_000], ids=["sent", "in slices"])
-async def test_a_task_that_nobody_holds_lives_until_its_call_is_answered(server: Server, entries: int) -> None:
+async def test_a_task_that_nobody_holds_lives_until_its_call_is_answered(
+    server: Server, entries: int
+) -> None:
     """As with asyncio's own streams: what waits for the server is held by the connection it waits for."""
     async with storage(server.url) as kv:
         tasks = set(asyncio.all_tasks())
