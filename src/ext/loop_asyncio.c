@@ -430,12 +430,17 @@ static void loop_forget(void *self, struct ngr_task *t)
     t->is_pending = false;
 }
 
-static double loop_now(void *self)
+double loop_glue_now(void)
 {
     struct timespec ts;
-    (void)self;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static double loop_now(void *self)
+{
+    (void)self;
+    return loop_glue_now();
 }
 
 /* A task that runs loop.getaddrinfo(host, port, type=SOCK_STREAM). */

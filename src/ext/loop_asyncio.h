@@ -23,6 +23,9 @@ struct loop_glue {
 int loop_glue_init(struct loop_glue *glue, struct ext_state *state, PyObject *owner, PyObject *loop);
 void loop_glue_clear(struct loop_glue *glue);
 
+/* Monotonic seconds: the clock of the connections' timers. */
+double loop_glue_now(void);
+
 /* The core's view of it; `glue` must outlive its use. */
 struct ngr_loop loop_glue_functions(struct loop_glue *glue);
 

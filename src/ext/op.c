@@ -180,6 +180,13 @@ void op_fail(struct op *op)
     Py_DECREF(op);
 }
 
+PyObject *op_take_result(struct op *op)
+{
+    PyObject *result = op->result;
+    op->result = NULL;
+    return result;
+}
+
 PyObject *op_finish_at_once(struct op *op)
 {
     op_done(op, NGR_OK, "");

@@ -71,6 +71,9 @@ PyObject *op_finish_at_once(struct op *op);
 /* Frees what only a running operation needs. */
 void op_release_work(struct op *op);
 
+/* op_kind.finish of the kinds whose result is complete once the last answer is in. */
+PyObject *op_take_result(struct op *op);
+
 /* sink->done of every kind. */
 void op_done(void *user, ngr_status st, const char *message);
 

@@ -14,14 +14,7 @@ static ngr_status on_removed(void *user, size_t index, long long number)
     return NGR_OK;
 }
 
-static PyObject *take_result(struct op *op)
-{
-    PyObject *result = op->result;
-    op->result = NULL;
-    return result;
-}
-
-static const struct op_kind remove_kind = {"delete_by_id", take_result};
+static const struct op_kind remove_kind = {"delete_by_id", op_take_result};
 
 PyObject *op_remove(struct store *store, PyObject *id)
 {
@@ -81,7 +74,7 @@ static ngr_status on_cleared(void *user, size_t index, long long number)
     return op->result ? NGR_OK : op_keep_error(op);
 }
 
-static const struct op_kind clear_kind = {"drop", take_result};
+static const struct op_kind clear_kind = {"drop", op_take_result};
 
 PyObject *op_clear(struct store *store)
 {
@@ -141,7 +134,7 @@ static ngr_status on_reply(void *user, const struct ngr_reply *r)
     return st;
 }
 
-static const struct op_kind execute_kind = {"command", take_result};
+static const struct op_kind execute_kind = {"command", op_take_result};
 
 /* The bytes of one word of a command: str, bytes or int. The object that owns them goes into `owner`. */
 static int word_span(struct ext_state *state, PyObject *word, PyObject **owner, struct ngr_span *span)

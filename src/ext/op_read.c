@@ -91,13 +91,6 @@ static ngr_status on_single_value(void *user, size_t index, const char *data, si
     return st;
 }
 
-static PyObject *take_result(struct op *op)
-{
-    PyObject *result = op->result;
-    op->result = NULL;
-    return result;
-}
-
 static struct ngr_keys keys_of(const struct op *op)
 {
     return (struct ngr_keys){op->store->prefix, op->spans, op->count};
@@ -108,7 +101,7 @@ static long long renewal(const struct store *store)
     return store->renews ? store->put.ttl : 0;
 }
 
-static const struct op_kind get_kind = {"get_by_id", take_result};
+static const struct op_kind get_kind = {"get_by_id", op_take_result};
 
 PyObject *op_get(struct store *store, PyObject *id)
 {
@@ -172,7 +165,7 @@ static PyObject *new_list_of_none(size_t count)
     return list;
 }
 
-static const struct op_kind get_many_kind = {"get_by_ids", take_result};
+static const struct op_kind get_many_kind = {"get_by_ids", op_take_result};
 
 PyObject *op_get_many(struct store *store, PyObject *ids, PyObject *fields)
 {

@@ -3,7 +3,6 @@
 #include "op.h"
 
 #include <limits.h>
-#include <time.h>
 
 #include "convert.h"
 #include "errors.h"
@@ -11,13 +10,6 @@
 #define SLICE_SECONDS 0.005
 #define SLICE_ENTRIES 16 /* so many entries, or so many bytes, between two looks at the clock */
 #define SLICE_BYTES   (64u * 1024)
-
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static ngr_status on_acked(void *user, size_t group, long long number)
 {
@@ -76,7 +68,7 @@ static int encode_entry(struct op *op, PyObject *id, PyObject *value, size_t *by
 /* Encodes until the batch is complete (1) or the slice is used up (0); -1 with an exception. */
 static int encode_slice(struct op *op)
 {
-    double end = seconds() + SLICE_SECONDS;
+    double end = loop_glue_now() + SLICE_SECONDS;
     size_t entries = 0, bytes = 0;
     PyObject *id, *value;
     while (!op->is_over && PyDict_Next(op->snapshot, &op->position, &id, &value)) {
@@ -90,7 +82,7 @@ static int encode_slice(struct op *op)
         if (++entries < SLICE_ENTRIES && bytes < SLICE_BYTES)
             continue;
         entries = bytes = 0;
-        if (seconds() > end)
+        if (loop_glue_now() > end)
             return 0;
     }
     return 1;
