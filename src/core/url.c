@@ -329,6 +329,8 @@ static ngr_status cut_url(struct parse *p, struct span text)
 
 static ngr_status read_user_info(struct parse *p)
 {
+    if (!p->in.has_user_info)
+        return NGR_OK;
     struct span password = p->in.user_info, user = cut_before(&password, ":");
     take_byte(&password, ':');
     ngr_status st = decode_or_none(p, user, "the user name", &p->url->username);
