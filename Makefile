@@ -7,6 +7,7 @@ TEXT ?=
 ASK ?=
 ARGS ?=
 SCRIPT ?= kv
+SECONDS ?= 60
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 quote = '$(subst ','\'',$(1))'
-C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch])
+C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
 # The version is part of the stamps' names: another PYTHON finds none of them and starts afresh.
 STAMP := $(VENV)/.stamp-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 export PYTHON
@@ -51,13 +52,17 @@ test-c: system-build system-test ## Run the C tests (AddressSanitizer, Undefined
 test-py: system-test $(STAMP)-build $(STAMP)-demo $(STAMP)-test ## Run pytest; ARGS="-k name -x"
 	@$(PY) -m pytest $(ARGS)
 
+.PHONY: fuzz
+fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target; SECONDS=60
+	@$(MAKE) -C tests/fuzz -k -j2 SECONDS=$(SECONDS)
+
 .PHONY: lint
 lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, clang-format, cppcheck, and gcc with -Werror
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --library=python --enable=warning,performance,portability \
-	    --inline-suppr -Isrc/core -Isrc/ext src tests/c
+	    --inline-suppr -Isrc/core -Isrc/ext src tests/c tests/fuzz
 	@rm -rf build/werror
 	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
 
@@ -84,8 +89,8 @@ help: ## List these goals
 
 # ---- what the goals need: system packages (checked each time, in under a second), then the venv ----
 
-.PHONY: system-build system-test system-lint
-system-build system-test system-lint: system-%:
+.PHONY: system-build system-test system-lint system-fuzz
+system-build system-test system-lint system-fuzz: system-%:
 	@tools/bootstrap.sh $*
 
 $(STAMP)-venv: | system-build

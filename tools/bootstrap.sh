@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the system has what a goal of the Makefile needs, and says nothing when it does:
 #
-#     tools/bootstrap.sh GOAL...        a goal is build, test or lint
+#     tools/bootstrap.sh GOAL...        a goal is build, test, lint or fuzz
 #
 # Each need is checked by a fact (this compiles, that command exists), never by asking for a package: what came
 # with Homebrew, from source or with pyenv counts. What is missing is installed by apt when that is possible
@@ -11,6 +11,7 @@ set -euo pipefail
 PYTHON=${PYTHON:-python3}
 CC=${CC:-cc}
 CXX=${CXX:-c++}
+CLANG=${CLANG:-clang}
 APT_OPTIONS=(-y --no-install-recommends -o DPkg::Lock::Timeout=300)
 
 missing=()  # what a person calls it
@@ -31,6 +32,10 @@ need() {
 
 python_says() { "$PYTHON" -c "import os, sys, sysconfig; $1"; }
 links_c() { "$CC" "$@" -x c - -o "$scratch/a.out" <<<'int main(void) { return 0; }'; }
+links_fuzzer() {
+    "$CLANG" -fsanitize=fuzzer,address,undefined -x c - -o "$scratch/a.out" \
+        <<<'int LLVMFuzzerTestOneInput(const void *data, unsigned long size) { return !data && size; }'
+}
 compiles_cxx() { "$CXX" -x c++ -fsyntax-only - <<<'#include <string>'; }
 makes_venvs() { python_says 'import ensurepip, venv'; }
 
@@ -88,6 +93,11 @@ check_test() {
 
 check_lint() { need "cppcheck" cppcheck have cppcheck; }
 
+check_fuzz() {
+    need "clang ($CLANG)" clang have "$CLANG"
+    need "clang's libFuzzer and sanitizers" libclang-rt-dev links_fuzzer
+}
+
 check() {
     missing=()
     packages=()
@@ -137,7 +147,7 @@ main() {
     local goal
     if [ $# = 0 ]; then set -- build; fi
     for goal in "$@"; do
-        case $goal in build | test | lint) ;; *) echo "bootstrap: no goal \`$goal\`: build, test, lint" >&2 && exit 2 ;; esac
+        case $goal in build | test | lint | fuzz) ;; *) echo "bootstrap: no goal \`$goal\`: build, test, lint, fuzz" >&2 && exit 2 ;; esac
     done
     check "$@"
     if [ ${#missing[@]} = 0 ]; then return; fi
