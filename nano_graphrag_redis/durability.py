@@ -18,7 +18,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from .errors import RedisKVError
+from .errors import RedisConnectionError, RedisKVError, RedisTimeoutError
 
 if TYPE_CHECKING:
     from ._native import Store
@@ -105,9 +105,12 @@ class Keeper:
 
 
 async def _keeps_aof(store: Store) -> bool:
-    """Whether the server writes an append-only file; "no" where it does not tell."""
+    """Whether the server writes an append-only file; "no" where it does not tell. An outage raises: asking for a
+    snapshot then would wait for the same server a second time."""
     try:
         info: bytes = await store.execute(("INFO", "persistence"), repeatable=True)
+    except (RedisConnectionError, RedisTimeoutError):
+        raise
     except RedisKVError:
         return False
     return b"aof_enabled:1" in info
