@@ -21,6 +21,14 @@ def storage(url: str, namespace: str = "text_chunks", **settings: Any) -> RedisK
     return RedisKVStorage(namespace, {"redis_url": url, **settings})
 
 
+def bound_of(settings: dict[str, Any]) -> float:
+    """The longest that a call may take, as the README promises it."""
+    retries = settings["redis_retry_attempts"]
+    waits = sum(min(settings["redis_retry_cap"], settings["redis_retry_base"] * 2**n) for n in range(retries))
+    each = settings["redis_connection_timeout"] + settings["redis_socket_timeout"]
+    return float(each * (retries + 1) + waits)
+
+
 async def until(is_true: Callable[[], object], within: float = 5.0) -> None:
     """Returns when `is_true()` is; what takes longer than `within` seconds is a failure."""
     deadline = time.monotonic() + within
