@@ -3,6 +3,9 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "mem.h"
+
+#define REFUSAL_BYTES 400
 
 void ngr_call_init(struct ngr_call *call, const struct ngr_call_kind *kind, const struct ngr_sink *sink,
                    void *user)
@@ -22,8 +25,10 @@ void ngr_call_hold(struct ngr_call *call)
 
 void ngr_call_let_go(struct ngr_call *call)
 {
-    if (--call->refs == 0)
-        call->kind->release(call);
+    if (--call->refs)
+        return;
+    ngr_release(call->refusal);
+    call->kind->release(call);
 }
 
 void ngr_call_send(struct ngr_call *call, struct ngr_req *r)
@@ -60,12 +65,16 @@ void ngr_call_refuse(struct ngr_req *r, const struct ngr_reply *reply, struct ng
     if (r->refusal != NGR_OK)
         return;
     r->refusal = ngr_answer_status(reply->data, reply->len);
+    if (!call->refusal)
+        call->refusal = ngr_alloc(REFUSAL_BYTES);
+    if (!call->refusal)
+        return; /* the status alone must do */
     int shown = at_most(reply->len, 200);
     if (id)
-        snprintf(call->refusal, sizeof call->refusal, "%.*s (key %.*s%.*s)", shown, reply->data,
+        snprintf(call->refusal, REFUSAL_BYTES, "%.*s (key %.*s%.*s)", shown, reply->data,
                  at_most(prefix.len, 80), prefix.data, at_most(id->len, 80), id->data);
     else
-        snprintf(call->refusal, sizeof call->refusal, "%.*s", shown, reply->data);
+        snprintf(call->refusal, REFUSAL_BYTES, "%.*s", shown, reply->data);
 }
 
 bool ngr_call_goes_on(struct ngr_req *r)
@@ -79,7 +88,7 @@ bool ngr_call_goes_on(struct ngr_req *r)
     if (st == NGR_OK)
         return true;
     r->refusal = NGR_OK;
-    call->host->retry(call->host, r, st, call->refusal);
+    call->host->retry(call->host, r, st, call->refusal ? call->refusal : "");
     return false;
 }
 

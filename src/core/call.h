@@ -30,7 +30,8 @@ struct ngr_call {
     unsigned failures; /* tries that failed */
     double started;
     struct ngr_conn *conn; /* where its last request went: compared, never followed */
-    char refusal[400]; /* the server's words for the first error of the request answered last, and the key */
+    char *refusal; /* the server's words for the first error of the request answered last, and the key; NULL:
+                      none */
     const struct ngr_call_kind *kind;
 };
 

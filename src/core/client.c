@@ -278,6 +278,8 @@ void ngr_client_close(struct ngr_client *c)
         ngr_call_end(ngr_of(n, struct ngr_call, node), NGR_E_CLOSED, "");
     while ((p = ngr_topology_next(&c->topology, p)))
         ngr_pool_close(p);
+    ngr_tls_context_free(c->traffic.tls); /* connections have references of their own to what it holds */
+    c->traffic.tls = NULL;
 }
 
 void ngr_client_release(struct ngr_client *c)
@@ -285,7 +287,6 @@ void ngr_client_release(struct ngr_client *c)
     ngr_client_close(c);
     ngr_heap_fini(&c->delayed);
     ngr_settings_fini(&c->settings);
-    ngr_tls_context_free(c->traffic.tls);
     ngr_release(c->traffic.scratch);
     ngr_release(c);
 }

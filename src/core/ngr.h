@@ -47,7 +47,8 @@ struct ngr_hooks {
 struct ngr_client *ngr_client_new(const struct ngr_settings *settings, const struct ngr_loop *loop,
                                   const struct ngr_hooks *hooks);
 
-/* Ends every call with NGR_E_CLOSED and closes every connection. The client may be used again afterwards. */
+/* Ends every call with NGR_E_CLOSED and closes every connection. The client may be used again afterwards, and
+ * then reads the files of its TLS settings anew. */
 void ngr_client_close(struct ngr_client *client);
 
 /* Closes and frees. Not from inside anything the client called. */

@@ -42,6 +42,57 @@ static void on_idle(void *user)
         ngr_client_close(set->client);
 }
 
+/* --- waking ----------------------------------------------------------------------------------- */
+
+static void wake_soon(struct conn_set *set)
+{
+    struct ngr_loop loop = loop_glue_functions(&set->glue);
+    loop.defer(loop.self, &set->wake);
+}
+
+void conn_set_wake(struct conn_set *set, struct anchor *a)
+{
+    if (!a->object)
+        return;
+    ngr_node_unlink(&a->node);
+    ngr_list_push(&set->ready, &a->node);
+    if (!set->glue.depth || set->is_waking)
+        wake_soon(set);
+}
+
+/* Running the task is enough: what is ready is woken when it returns. */
+static void on_wake(struct ngr_task *task)
+{
+    (void)task;
+}
+
+static int wake_one(struct anchor *a)
+{
+    PyObject *object = a->object;
+    a->object = NULL;
+    int rc = a->wake(object);
+    Py_DECREF(object);
+    return rc;
+}
+
+/* The end of every callback: wakes what was ready when it began. What gets ready meanwhile has asked for a
+ * turn of its own. */
+static int wake_ready(struct loop_glue *glue)
+{
+    struct conn_set *set = (struct conn_set *)glue->owner;
+    const struct ngr_node *last = set->ready.head.prev;
+    struct ngr_node *n = NULL;
+    int rc = 0;
+    bool was_waking = set->is_waking;
+    set->is_waking = true;
+    while (rc == 0 && n != last && (n = ngr_list_pop(&set->ready)))
+        rc = wake_one(ngr_of(n, struct anchor, node));
+    set->is_waking = was_waking;
+    if (rc < 0 && !ngr_list_is_empty(&set->ready))
+        wake_soon(set);
+    return rc;
+}
+
 /* --- making and finding ----------------------------------------------------------------------- */
 
 static PyObject *make_registry_key(PyObject *key, PyObject *loop)
@@ -68,6 +119,7 @@ static int fill(struct conn_set *set, struct ext_state *state, const struct ngr_
     const struct ngr_hooks hooks = {on_log, on_idle, set};
     if (loop_glue_init(&set->glue, state, (PyObject *)set, loop) < 0)
         return -1;
+    set->glue.epilogue = wake_ready;
     struct ngr_loop functions = loop_glue_functions(&set->glue);
     set->client = ngr_client_new(settings, &functions, &hooks);
     if (!set->client)
@@ -91,6 +143,8 @@ static struct conn_set *make(struct ext_state *state, PyObject *registry_key,
     if (!set)
         return NULL;
     ngr_list_init(&set->anchors);
+    ngr_list_init(&set->ready);
+    set->wake.run = on_wake;
     set->process = fork_generation;
     set->registry_key = Py_NewRef(registry_key);
     if (fill(set, state, settings, loop) < 0 || enter_registry(state, set) < 0) {
@@ -150,11 +204,12 @@ void conn_set_abandon(struct conn_set *set)
     ngr_client_close(set->client);
 }
 
-void conn_set_anchor(struct conn_set *set, struct anchor *a, PyObject *object)
+void conn_set_anchor(struct conn_set *set, struct anchor *a, PyObject *object, int (*wake)(PyObject *object))
 {
     if (a->object)
         return;
     a->object = Py_NewRef(object);
+    a->wake = wake;
     ngr_list_push(&set->anchors, &a->node);
 }
 
@@ -191,15 +246,23 @@ static int conn_set_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(set->glue.context);
     for (struct ngr_node *n = set->anchors.head.next; n && n != &set->anchors.head; n = n->next)
         Py_VISIT(ngr_of(n, struct anchor, node)->object);
+    for (struct ngr_node *n = set->ready.head.next; n && n != &set->ready.head; n = n->next)
+        Py_VISIT(ngr_of(n, struct anchor, node)->object);
     return 0;
+}
+
+static void let_all_go(struct ngr_list *list)
+{
+    struct ngr_node *n;
+    while ((n = ngr_list_first(list)))
+        conn_set_let_go(ngr_of(n, struct anchor, node));
 }
 
 static int conn_set_clear(PyObject *self)
 {
     struct conn_set *set = (struct conn_set *)self;
-    struct ngr_node *n;
-    while ((n = ngr_list_first(&set->anchors)))
-        conn_set_let_go(ngr_of(n, struct anchor, node));
+    let_all_go(&set->anchors);
+    let_all_go(&set->ready);
     return 0;
 }
 

@@ -12,7 +12,8 @@ struct handle {
     PyObject_HEAD vectorcallfunc vectorcall;
     enum handle_kind kind;
     void *target;
-    PyObject *owner;     /* keeps the connections alive while the loop may call */
+    struct loop_glue *glue;
+    PyObject *owner;     /* the glue lives in it: kept alive while the loop may call */
     PyObject *scheduled; /* TIMER, TASK: what the loop gave for cancelling; LOOKUP: the task */
 };
 
@@ -131,19 +132,23 @@ static void run(struct handle *h, struct ext_state *state, PyObject *argument)
 static PyObject *handle_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     struct handle *h = (struct handle *)self;
-    struct ext_state *state = ext_state_of_type(Py_TYPE(self));
-    PyObject *argument = PyVectorcall_NARGS(nargsf) ? args[0] : NULL;
-    if (!state)
-        return NULL;
+    struct loop_glue *glue = h->glue;
+    PyObject *argument = PyVectorcall_NARGS(nargsf) ? args[0] : NULL, *owner = h->owner;
+    if (!owner)
+        Py_RETURN_NONE;
     Py_INCREF(self);
-    Py_XDECREF(h->kind == HANDLE_WATCH || h->kind == HANDLE_LOOKUP ? NULL : h->scheduled);
+    Py_INCREF(owner);
     if (h->kind == HANDLE_TIMER || h->kind == HANDLE_TASK)
-        h->scheduled = NULL;
-    run(h, state, argument);
+        Py_CLEAR(h->scheduled);
+    glue->depth++;
+    run(h, glue->state, argument);
     if (PyErr_Occurred())
         PyErr_WriteUnraisable(self);
+    int rc = glue->epilogue(glue);
+    glue->depth--;
+    Py_DECREF(owner);
     Py_DECREF(self);
-    Py_RETURN_NONE;
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static int handle_traverse(PyObject *self, visitproc visit, void *arg)
@@ -211,6 +216,7 @@ static struct handle *new_handle(struct loop_glue *glue, enum handle_kind kind, 
     h->vectorcall = handle_vectorcall;
     h->kind = kind;
     h->target = target;
+    h->glue = glue;
     h->owner = Py_NewRef(glue->owner);
     *slot_of(kind, target) = h;
     return h;

@@ -17,6 +17,10 @@ struct loop_glue {
     PyObject *loop_ref; /* a weak reference to the event loop */
     PyObject *context;  /* an empty contextvars.Context: nobody's variables live as long as a connection */
     bool is_abandoned;  /* the loop is gone or belongs to a parent process: touch nothing of it */
+    unsigned depth;     /* of our callbacks that are running */
+    /* The last thing in each callback, when nothing of the core is under way; -1 with an exception that the
+     * event loop shall see (KeyboardInterrupt, SystemExit). */
+    int (*epilogue)(struct loop_glue *glue);
 };
 
 /* -1 with an exception set. */

@@ -33,12 +33,12 @@ int names_init(struct ext_names *names)
     if (intern_all(names) < 0)
         return -1;
     names->kw_context = PyTuple_Pack(1, names->context);
-    names->kw_loop = PyTuple_Pack(1, names->loop);
     names->kw_type = PyTuple_Pack(1, names->type);
-    names->future_class = get_from("asyncio", "Future");
+    names->cancelled_error = get_from("asyncio", "CancelledError");
+    names->invalid_state = get_from("asyncio", "InvalidStateError");
     names->get_running_loop = get_from("asyncio", "_get_running_loop");
     names->logger = get_logger();
-    return names->kw_context && names->kw_loop && names->kw_type && names->future_class &&
+    return names->kw_context && names->kw_type && names->cancelled_error && names->invalid_state &&
                    names->get_running_loop && names->logger
                ? 0
                : -1;

@@ -9,22 +9,17 @@
     X(add_done_callback)                                                                                     \
     X(add_reader)                                                                                            \
     X(add_writer)                                                                                            \
+    X(call_exception_handler)                                                                                \
     X(call_later)                                                                                            \
     X(call_soon)                                                                                             \
     X(cancel)                                                                                                \
-    X(close)                                                                                                 \
     X(context)                                                                                               \
     X(create_task)                                                                                           \
-    X(done)                                                                                                  \
     X(getaddrinfo)                                                                                           \
     X(is_closed)                                                                                             \
-    X(loop)                                                                                                  \
     X(remove_reader)                                                                                         \
     X(remove_writer)                                                                                         \
     X(result)                                                                                                \
-    X(set_exception)                                                                                         \
-    X(set_result)                                                                                            \
-    X(throw)                                                                                                 \
     X(type)
 
 struct ext_names {
@@ -32,9 +27,9 @@ struct ext_names {
     EXT_NAMES(NGR_X)
 #undef NGR_X
     PyObject *kw_context;       /* ("context",) */
-    PyObject *kw_loop;          /* ("loop",) */
     PyObject *kw_type;          /* ("type",) */
-    PyObject *future_class;     /* asyncio.Future, the C one */
+    PyObject *cancelled_error;  /* asyncio.CancelledError */
+    PyObject *invalid_state;    /* asyncio.InvalidStateError */
     PyObject *get_running_loop; /* asyncio._get_running_loop */
     PyObject *logger;           /* logging.getLogger("nano_graphrag_redis") */
 };

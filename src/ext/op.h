@@ -1,9 +1,10 @@
-/* `Op`: one call under way, the thing that `await` waits for. It owns the future, keeps the arguments alive
- * whose bytes the core reads, collects the answers, and tells the core when the waiting task was cancelled.
+/* `Op`: one call under way, the thing that `await` waits for. It keeps the arguments alive whose bytes the
+ * core reads, collects the answers, wakes the waiting task (op_await.c), and tells the core when that task
+ * was cancelled.
  *
  * The core holds no reference: an operation that nobody has awaited yet is deallocated with its last
- * reference, and that cancels the call. Once awaited it is anchored until it ends, and the waiting task with
- * it. */
+ * reference, and that cancels the call. Once awaited it is anchored until the waiting task was woken, and the
+ * task with it. */
 #ifndef NGR_EXT_OP_H
 #define NGR_EXT_OP_H
 
@@ -19,17 +20,25 @@ struct op_kind {
     PyObject *(*finish)(struct op *op); /* the result once all answers are in; NULL with an exception */
 };
 
+/* Who is told when the operation has ended: with a task that awaits it, the task's own wakeup. */
+struct op_waiters {
+    PyObject *callback, *context; /* the first one; NULL: none */
+    PyObject *more;               /* a list of (callback, context), or NULL */
+    bool is_blocking;             /* _asyncio_future_blocking: handed to a task in this very step */
+};
+
 struct op {
     PyObject_HEAD const struct op_kind *kind;
     struct ngr_node node; /* store->ops */
     struct anchor anchor; /* while somebody waits */
-    struct store *store;
+    struct store *store;  /* while it runs: the task that is woken may be about to drop it */
     struct conn_set *set;
     struct ngr_call *call; /* NULL: not (or no longer) in the core's hands */
-    PyObject *future;
-    PyObject *waiter; /* the future's iterator, once awaited */
-    PyObject *error;  /* the exception that ends it, when it is ours */
-    PyObject *result; /* what has been built so far */
+    PyObject *error;       /* the exception that ends it */
+    PyObject *result;      /* what has been built so far; the answer once it is done */
+    struct op_waiters waiters;
+    bool is_done, is_cancelled;
+    bool is_taken; /* the answer went to the one who awaited it */
 
     /* Arguments. */
     PyObject *held; /* the id, or the tuple of ids: owns the bytes below */
@@ -52,7 +61,7 @@ struct op {
 
 int op_init(PyObject *module, struct ext_state *state);
 
-/* A new operation on the running loop with its future; NULL with an exception. */
+/* A new operation on the running loop; NULL with an exception. */
 struct op *op_new(struct store *store, const struct op_kind *kind);
 
 /* Hands over to the core: `call` may be NULL for "no memory". Answers the operation, or NULL with an
@@ -68,7 +77,7 @@ void op_link(struct op *op);
 /* An operation that has nothing to ask ends at once. Takes and answers the reference. */
 PyObject *op_finish_at_once(struct op *op);
 
-/* Frees what only a running operation needs. */
+/* Lets go of what only a running operation needs, its storage included. */
 void op_release_work(struct op *op);
 
 /* op_kind.finish of the kinds whose result is complete once the last answer is in. */
@@ -82,6 +91,10 @@ ngr_status op_keep_error(struct op *op);
 
 /* Ends it with ClosedError. */
 void op_close(struct op *op);
+
+/* Takes it out of the core's hands without an end; whoever waits for it stays. The caller holds a reference,
+ * or there is none left. */
+void op_withdraw(struct op *op);
 
 /* The span of a str; -1 with TypeError or EncodeError, naming `what`. */
 int op_span(struct ext_state *state, PyObject *text, struct ngr_span *span);

@@ -42,7 +42,8 @@ static ngr_status report_corrupt(struct op *op, size_t index, const struct ngr_j
     return op_keep_error(op);
 }
 
-/* The Python value of one answer, a new reference; None for an absent key. */
+/* The Python value of one answer, a new reference; None for an absent key, NULL when the operation ended
+ * meanwhile: decoding may run any code. */
 static ngr_status decode(struct op *op, size_t index, const char *data, size_t len, PyObject **value)
 {
     struct ngr_json_error error;
@@ -53,6 +54,11 @@ static ngr_status decode(struct op *op, size_t index, const char *data, size_t l
     }
     op->store->counters.hits++;
     ngr_status st = convert_decode(op->store->state, data, len, op->fields, value, &error);
+    if (op->is_done) {
+        PyErr_Clear();
+        Py_CLEAR(*value);
+        return NGR_OK;
+    }
     if (st == NGR_E_CORRUPT)
         return report_corrupt(op, index, &error);
     if (st == NGR_E_CALLBACK)
@@ -71,7 +77,7 @@ static ngr_status on_value(void *user, size_t index, const char *data, size_t le
     PyObject *value = NULL;
     Py_INCREF(op);
     ngr_status st = decode(op, index, data, len, &value);
-    if (st == NGR_OK && op->result)
+    if (st == NGR_OK && value && op->result)
         PyList_SetItem(op->result, (Py_ssize_t)index, value);
     else
         Py_XDECREF(value);
@@ -85,7 +91,7 @@ static ngr_status on_single_value(void *user, size_t index, const char *data, si
     PyObject *value = NULL;
     Py_INCREF(op);
     ngr_status st = decode(op, index, data, len, &value);
-    if (st == NGR_OK)
+    if (st == NGR_OK && value)
         Py_XSETREF(op->result, value);
     Py_DECREF(op);
     return st;
