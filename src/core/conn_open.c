@@ -12,6 +12,18 @@
 
 enum greeting_step { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING };
 
+/* The length of the word that an error begins with, when it is one that servers use: any other may be the
+ * password. */
+static int known_word(ngr_status st, const struct ngr_reply *r)
+{
+    size_t word = 0;
+    if (st == NGR_E_SERVER && (r->len < 4 || memcmp(r->data, "ERR ", 4) != 0))
+        return 0;
+    while (word < r->len && r->data[word] >= 'A' && r->data[word] <= 'Z')
+        word++;
+    return (int)word;
+}
+
 /* A refusal ends the connection at once: a server that has no room for it answers one command of the four and
  * closes. AUTH's own error text stays out: a server that does not know the command repeats its arguments, the
  * password among them. */
@@ -21,13 +33,12 @@ static void take_refusal(struct ngr_conn *c, enum greeting_step step, const stru
     bool is_about_us = st != NGR_E_LOADING && st != NGR_E_MAXCLIENTS;
     if ((step == STEP_SETNAME && is_about_us) || (step == STEP_PING && st == NGR_E_PERM))
         return;
-    int shown = (int)(r->len < 120 ? r->len : 120), word = 0;
-    while (word < shown && r->data[word] >= 'A' && r->data[word] <= 'Z')
-        word++;
+    int shown = (int)(r->len < 120 ? r->len : 120), word = known_word(st, r);
     if (step != STEP_AUTH)
         ngr__conn_break(c, st, "%.*s", shown, r->data);
     else if (is_about_us)
-        ngr__conn_break(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word, r->data);
+        ngr__conn_break(c, NGR_E_AUTH, "the server refused AUTH (%.*s)", word ? word : 11,
+                        word ? r->data : "no reason");
     else
         ngr__conn_break(c, st, st == NGR_E_MAXCLIENTS ? "max number of clients reached" : "LOADING");
 }

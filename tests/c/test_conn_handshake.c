@@ -95,6 +95,24 @@ TEST(nothing_is_asked_before_the_greeting_is_answered)
     scene_close(&s);
 }
 
+/* Whoever asks while nobody else waits must not slip past the greeting. */
+TEST(a_question_that_comes_alone_waits_for_the_greeting_too)
+{
+    struct scene s;
+    struct outcome first = {0}, second = {0};
+    prepare_all(&s);
+    greeting(&s, &first);
+    scene_cancel(&first);
+    scene_get(&s, &second, "b");
+    scene_settle(&s);
+    CHECK_TEXT(peer_asked(&s.peer, 0), "");
+    scene_answer(&s, 0, "+OK\r\n+OK\r\n+OK\r\n+PONG\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:b");
+    scene_answer(&s, 0, "$-1\r\n");
+    CHECK_TEXT(second.got, "0=nil");
+    scene_close(&s);
+}
+
 /* The greeting of prepare_all() is answered with this; the call must fail with `st`, its message holding
  * `words`. */
 static void refused(const char *answers, ngr_status st, const char *words)
@@ -128,6 +146,8 @@ TEST(a_server_that_repeats_the_password_is_not_quoted)
     refused("-ERR unknown command `AUTH`, with args beginning with: `ann`, `SECRETWORD`\r\n"
             "-NOAUTH Authentication required.\r\n-NOAUTH x\r\n-NOAUTH x\r\n",
             NGR_E_AUTH, "refused AUTH (ERR)");
+    refused("-SECRETWORD\r\n-NOAUTH x\r\n-NOAUTH x\r\n-NOAUTH x\r\n", NGR_E_AUTH, "refused AUTH (no reason)");
+    refused("-WRONGPASS SECRETWORD\r\n-NOAUTH x\r\n", NGR_E_AUTH, "refused AUTH (WRONGPASS)");
     refused("-LOADING Redis is loading, SECRETWORD\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
             NGR_E_LOADING, "loading");
     refused("-ERR max number of clients reached, SECRETWORD\r\n", NGR_E_MAXCLIENTS, "client slot");
@@ -343,6 +363,7 @@ int main(void)
     RUN(the_greeting_is_exactly_what_the_settings_ask_for);
     RUN(a_password_of_any_bytes_arrives_as_it_is);
     RUN(nothing_is_asked_before_the_greeting_is_answered);
+    RUN(a_question_that_comes_alone_waits_for_the_greeting_too);
     RUN(a_refused_password_is_an_authentication_error);
     RUN(a_server_that_repeats_the_password_is_not_quoted);
     RUN(a_refused_database_is_told);
