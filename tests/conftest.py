@@ -9,7 +9,10 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from figures import Figure, Figures
 from servers import FLAVOURS, Server
+
+MEASURED = pytest.StashKey[Figures]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +25,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kv-server", choices=FLAVOURS, help="run the contract suite on this server only (default: on each)"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MEASURED] = Figures()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """Notes what the test has measured, for the table at the end of the run: figure("longest wait", 0.4, "s")."""
+    test = request.node.nodeid.partition("[")[0]
+
+    def note(what: str, value: float, unit: str = "") -> None:
+        request.config.stash[MEASURED].add(test, what, value, unit)
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if lines := config.stash[MEASURED].lines():
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -460,6 +460,21 @@ TEST(a_peer_that_never_reads_is_silent)
     scene_close(&s);
 }
 
+TEST(asking_on_is_no_progress)
+{
+    struct scene s;
+    struct outcome o[4] = {{0}};
+    prepare_silence(&s);
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(o[0].ended, 0);
+        scene_get(&s, &o[i], "a");
+        fake_loop_advance(&s.loop, 2);
+    }
+    for (int i = 0; i < 4; i++)
+        check_ended(&o[i], NGR_E_TIMEOUT);
+    scene_close(&s);
+}
+
 TEST(each_answer_starts_the_waiting_anew_for_those_behind_it)
 {
     struct scene s;
@@ -701,6 +716,7 @@ int main(void)
     RUN(a_trickle_is_progress);
     RUN(being_read_from_is_progress);
     RUN(a_peer_that_never_reads_is_silent);
+    RUN(asking_on_is_no_progress);
     RUN(each_answer_starts_the_waiting_anew_for_those_behind_it);
     RUN(a_late_question_gets_all_the_time);
     RUN(an_answer_that_came_in_time_counts_although_it_is_read_late);

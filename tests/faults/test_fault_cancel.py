@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from figures import Figure
 from proxy import Proxy, between
 from scripted import Peer, ScriptedServer
 from servers import Server
@@ -256,7 +257,7 @@ async def ask(kv: Any, n: int) -> bool:
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-async def test_a_storm_of_cancels_mixes_no_answers_up(slow: Proxy, connections: int) -> None:
+async def test_a_storm_of_cancels_mixes_no_answers_up(slow: Proxy, figure: Figure, connections: int) -> None:
     chance = random.Random(2023_28858 + connections)
     async with storage(slow.url, redis_max_connections=connections) as kv:
         await kv.upsert(RECORDS)
@@ -271,11 +272,14 @@ async def test_a_storm_of_cancels_mixes_no_answers_up(slow: Proxy, connections: 
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             wrong += sum(outcome is not True for outcome in outcomes if not is_cancelled(outcome))
             answered += sum(outcome is True for outcome in outcomes)
+        figure("answers to those not cancelled", answered)
+        figure("wrong answers", wrong)
         assert wrong == 0
         assert answered > 200, "the storm was too strong to show anything"
         slow.delay = lambda: 0.0
         await assert_in_step(kv)
         stats = await kv.get_stats()
+        figure("connections lost", stats["connections"]["lost"])
         assert stats["connections"]["lost"] == 0
         assert slow.accepted == stats["connections"]["opened"] <= connections
 
@@ -284,7 +288,9 @@ def is_cancelled(outcome: object) -> bool:
     return isinstance(outcome, asyncio.CancelledError)
 
 
-async def test_a_thousand_tasks_with_random_time_limits_get_their_own_answers_or_none(slow: Proxy) -> None:
+async def test_a_thousand_tasks_with_random_time_limits_get_their_own_answers_or_none(
+    slow: Proxy, figure: Figure
+) -> None:
     chance = random.Random(2624)
 
     async def limited(n: int) -> bool | None:
@@ -296,6 +302,8 @@ async def test_a_thousand_tasks_with_random_time_limits_get_their_own_answers_or
     async with storage(slow.url, redis_max_connections=2) as kv:
         await kv.upsert(RECORDS)
         outcomes = await asyncio.gather(*[limited(n % 600) for n in range(1000)])
+        figure("wrong answers", outcomes.count(False))
+        figure("calls that gave up", outcomes.count(None))
         assert False not in outcomes
         assert None in outcomes
         assert True in outcomes

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from scripted import Peer, ScriptedServer, answering, bulk
 from servers import Server
 from storages import NO_PATIENCE, QUICK_RETRIES, storage
@@ -52,7 +53,7 @@ async def outcome_of(kv: Any, calls: int = 10) -> tuple[BaseException, float]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_handshake_that_stalls_ends_within_the_connection_timeout(step: str) -> None:
+async def test_a_handshake_that_stalls_ends_within_the_connection_timeout(figure: Figure, step: str) -> None:
     with ScriptedServer(greets_until(step, Peer.wait_until_closed)) as server:
         kv = storage(
             login(server), **{**NO_PATIENCE, "redis_connection_timeout": 0.3, "redis_socket_timeout": 30}
@@ -60,6 +61,7 @@ async def test_a_handshake_that_stalls_ends_within_the_connection_timeout(step: 
         error, took = await outcome_of(kv)
         assert isinstance(error, RedisTimeoutError)
         assert "not connected within 0.3 s (last state: authenticating)" in str(error)
+        figure("longest wait, the bound being 0.3 s", took, "s")
         assert 0.25 < took < 1.5
         assert server.accepted == 1, "twenty calls wait for one connection"
         assert (await kv.get_stats())["connections"]["open"] == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from figures import Figure
 from scripted import GREETING, Peer, ScriptedServer, bulk
 from servers import Server, free_port
 from storages import NO_PATIENCE, OUTAGE, QUICK_RETRIES, storage
@@ -157,7 +158,7 @@ async def test_the_first_call_keeps_to_the_bound_even_when_it_looks_around(
 # --- full of data --------------------------------------------------------------------------------------
 
 
-async def test_sixty_four_mebibytes_to_a_peer_that_writes_before_it_reads() -> None:
+async def test_sixty_four_mebibytes_to_a_peer_that_writes_before_it_reads(figure: Figure) -> None:
     """The peer answers GETs with much data and reads on only when that was taken: neither side may insist."""
     filler = bulk(b'"' + b"f" * 4_000_000 + b'"')
 
@@ -174,12 +175,14 @@ async def test_sixty_four_mebibytes_to_a_peer_that_writes_before_it_reads() -> N
     with ScriptedServer(script) as server:
         async with storage(server.url, redis_max_connections=1, redis_socket_timeout=5) as kv:
             batch = {f"id-{n}": "x" * 1024 * 1024 for n in range(64)}
+            started = time.monotonic()
             reads = [asyncio.ensure_future(kv.get_by_id(f"id-{n}")) for n in range(12)]
             write = asyncio.ensure_future(kv.upsert(batch))
             reads += [asyncio.ensure_future(kv.get_by_id(f"id-{n}")) for n in range(12)]
             answers = await asyncio.wait_for(asyncio.gather(*reads), 20)
             assert {len(answer) for answer in answers} == {4_000_000}
             await asyncio.wait_for(write, 20)
+            figure("64 MiB there, 96 MB back", time.monotonic() - started, "s")
 
 
 async def test_a_batch_larger_than_one_atomic_step_arrives_whole(server: Server) -> None:
@@ -195,7 +198,7 @@ async def test_a_batch_larger_than_one_atomic_step_arrives_whole(server: Server)
 
 @pytest.mark.parametrize("ttl", [0, 5000], ids=["MSET", "MULTI"])
 async def test_every_acknowledged_write_survives_a_crash_and_no_batch_is_half_there(
-    start_server: Callable[..., Server], ttl: int
+    start_server: Callable[..., Server], figure: Figure, ttl: int
 ) -> None:
     server = start_server("redis", "--appendfsync", "always", appendonly=True)
     acknowledged: set[int] = set()
@@ -223,6 +226,9 @@ async def test_every_acknowledged_write_survives_a_crash_and_no_batch_is_half_th
         for key in client.scan_iter(count=5000):
             n = int(key.split(b"-")[1])
             there[n] = there.get(n, 0) + 1
+    figure("batches acknowledged", len(acknowledged))
+    figure("acknowledged and lost", len(acknowledged - set(there)))
+    figure("half batches", sum(count != size for count in there.values()))
     assert acknowledged <= set(there), "acknowledged and lost"
     assert set(there.values()) == {size}, "half a batch"
 

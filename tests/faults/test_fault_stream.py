@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from proxy import Proxy
 from scripted import GREETING, Peer, ScriptedServer, answering, array, bulk
 from servers import Server
@@ -110,7 +111,7 @@ HOSTILE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_a_hostile_answer_ends_the_connection_with_a_clear_error(case: str) -> None:
+async def test_a_hostile_answer_ends_the_connection_with_a_clear_error(figure: Figure, case: str) -> None:
     """One call fails with the cause, those behind it with the loss of the connection; memory is bounded."""
     answers = iter([HOSTILE[case]])
     with ScriptedServer(answering({"GET": lambda words: next(answers, bulk(b"1"))})) as server:
@@ -118,8 +119,11 @@ async def test_a_hostile_answer_ends_the_connection_with_a_clear_error(case: str
         await kv.ping()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
         outcomes = await asyncio.gather(*[kv.get_by_id(f"id-{n}") for n in range(3)], return_exceptions=True)
-        assert time.monotonic() - started < 1.0, "a hostile server must not hold the caller up"
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+        took, grown = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        figure("longest time to the error", took, "s")
+        figure("most memory grown", grown, "KiB")
+        assert took < 1.0, "a hostile server must not hold the caller up"
+        assert grown < 64 * 1024
         assert type(outcomes[0]) is ProtocolError, outcomes[0]
         assert "get_by_id" in str(outcomes[0])
         assert {type(outcome) for outcome in outcomes[1:]} <= {RedisConnectionError, int}
@@ -230,7 +234,7 @@ CUT_CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 @pytest.mark.parametrize("name", CUT_CALLS)
 async def test_a_connection_that_dies_at_any_byte_of_a_batch_costs_nothing(
-    start_server: Callable[..., Server], name: str
+    start_server: Callable[..., Server], figure: Figure, name: str
 ) -> None:
     """Reads and writes are tried again: the caller sees the right answer, once."""
     server = start_server()
@@ -250,10 +254,11 @@ async def test_a_connection_that_dies_at_any_byte_of_a_batch_costs_nothing(
             assert proxy.accepted == before + 2, f"the connection did not die after byte {cut}"
             assert await kv.get_by_ids(BATCH) == list(range(12))
             await kv.aclose()
+    figure("places to die at", len(range(greeting + 1, total, step)))
 
 
 async def test_a_delete_whose_answer_was_lost_raises_instead_of_lying(
-    start_server: Callable[..., Server],
+    start_server: Callable[..., Server], figure: Figure
 ) -> None:
     server = start_server()
     async with storage(server.url) as kv:
@@ -271,6 +276,7 @@ async def test_a_delete_whose_answer_was_lost_raises_instead_of_lying(
                 assert cut > greeting, "a request that was never sent can be sent again"
                 lost += 1
             await kv.aclose()
+    figure("deletes that could not know", lost)
     assert (sure, lost) == (greeting, total - greeting - 1)
 
 

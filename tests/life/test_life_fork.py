@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 
 import pytest
+from figures import Figure
 from fresh import run
 from scripted import GREETING, Peer, ScriptedServer, bulk
 from servers import Server
@@ -131,7 +132,7 @@ def test_the_parent_goes_on_after_its_child(start_server: Callable[..., Server],
 
 
 @pytest.mark.parametrize("child", CHILDREN)
-def test_a_child_sends_not_one_byte_on_an_inherited_connection(child: str) -> None:
+def test_a_child_sends_not_one_byte_on_an_inherited_connection(figure: Figure, child: str) -> None:
     """The server knows what the parent asks on its connection; anything more came from a child."""
     lines: list[list[bytes]] = []
 
@@ -148,6 +149,7 @@ def test_a_child_sends_not_one_byte_on_an_inherited_connection(child: str) -> No
         run(PRELOAD + CHILDREN[child] + AFTER, server.url).assert_silent()
     parent = lines[0]
     gets = 51 if child == "ends with calls of the parent waiting" else 1
+    figure("commands on the parent's connection that are not the parent's", len(parent) - 3 - gets)
     assert parent == [b"CLIENT", b"PING", b"SET", *[b"GET"] * gets]
 
 

@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +72,26 @@ def test_many_runs_leave_no_connections_behind(server: Server) -> None:
         assert asyncio.run(kv.get_by_id("a")) == 1
     assert open_files() <= before
     assert own_connections(server) <= 1
+
+
+LETTING_GO: dict[str, Callable[[list[Any]], object]] = {
+    "the next call": lambda kvs: asyncio.run(kvs[0].ping()) and asyncio.run(kvs[0].aclose()),
+    "aclose() on any loop": lambda kvs: asyncio.run(kvs[0].aclose()),
+    "the end of the storage": lambda kvs: (kvs.clear(), gc.collect()),
+}
+
+
+@pytest.mark.parametrize("by", LETTING_GO)
+def test_a_closed_loop_keeps_its_connections_until_somebody_looks(server: Server, by: str) -> None:
+    """asyncio tells nobody that a loop is closed; the documentation says what ends the connections."""
+    kvs = [storage(server.url)]
+    asyncio.run(kvs[0].upsert({"a": 1}))
+    assert own_connections(server) == 1
+    LETTING_GO[by](kvs)
+    deadline = time.monotonic() + 5
+    while own_connections(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_new_loop_with_the_id_of_a_dead_one_gets_connections_of_its_own(server: Server) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from fresh import run
 from servers import Server
 from storages import storage
@@ -111,24 +112,27 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server()
 
 
-def test_a_million_gets_and_a_hundred_thousand_upserts_leave_memory_flat(server: Server) -> None:
+def test_a_million_gets_and_a_hundred_thousand_upserts_leave_memory_flat(server: Server, figure: Figure) -> None:
     grown, blocks = growth(server, within=120.0, gets=1_000_000, upserts=100_000)
+    figure("memory grown", grown / 1024, "KiB")
+    figure("Python objects more", blocks)
     assert grown < 1 * MIB
     assert abs(blocks) < 500
 
 
 @pytest.mark.parametrize("kind", ["others", "failures", "cancels", "reconnects"])
-def test_operations_of_every_kind_leave_memory_flat(server: Server, kind: str) -> None:
+def test_operations_of_every_kind_leave_memory_flat(server: Server, figure: Figure, kind: str) -> None:
     grown, blocks = growth(server, **{kind: {"reconnects": 2000, "cancels": 20_000}.get(kind, 15_000)})
+    figure("most memory grown", grown / 1024, "KiB")
     assert grown < 1 * MIB
     assert abs(blocks) < 500
 
 
 def test_a_hundred_thousand_callers_of_a_stalled_server_are_all_served_in_bounded_memory(
-    server: Server,
+    server: Server, figure: Figure
 ) -> None:
     code = """
-    import asyncio, resource, signal, os, sys
+    import asyncio, json, resource, signal, os, sys, time
     from storages import storage
 
     async def main():
@@ -140,11 +144,14 @@ def test_a_hundred_thousand_callers_of_a_stalled_server_are_all_served_in_bounde
         tasks = [asyncio.ensure_future(kv.get_by_id(f"id-{n % 1000}")) for n in range(100_000)]
         await asyncio.sleep(1)
         os.kill(pid, signal.SIGCONT)
+        awake = time.monotonic()
         order = []
         for n in range(0, 100_000, 10_000):
             tasks[n].add_done_callback(lambda _, n=n: order.append(n))
         assert await asyncio.gather(*tasks) == [n % 1000 for n in range(100_000)]
+        took = time.monotonic() - awake
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+        print(json.dumps([grown, took]))
         assert grown < 600, f"{grown} MiB for 100,000 callers"
         assert order == sorted(order), "first come, first served"
         requests = (await kv.get_stats())["requests"]
@@ -154,7 +161,11 @@ def test_a_hundred_thousand_callers_of_a_stalled_server_are_all_served_in_bounde
     asyncio.run(main())
     """
     try:
-        run(code, server.url, str(server.pid), within=90.0).assert_silent()
+        ended = run(code, server.url, str(server.pid), within=90.0)
+        ended.assert_silent()
+        grown, took = json.loads(ended.out)
+        figure("memory for all callers", grown, "MiB")
+        figure("until all are served, once the server is awake", took, "s")
     finally:
         server.thaw()
 
@@ -223,7 +234,9 @@ async def calmest_pause(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 @pytest.mark.parametrize("shape", BATCHES)
-async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(server: Server, shape: str) -> None:
+async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(
+    server: Server, figure: Figure, shape: str
+) -> None:
     batch = BATCHES[shape]()
     async with storage(server.url, redis_socket_timeout=30) as kv:
         await kv.upsert({"a": 1})
@@ -239,15 +252,32 @@ async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(server: S
             assert answered > 5
 
         pause = await calmest_pause(write)
+        figure("longest pause of the loop", pause, "s")
         assert pause < LONGEST_PAUSE, f"the loop was blocked for {pause:.3f} s"
         assert len(await kv.all_keys()) == len(batch) + 1
 
 
-async def test_the_loop_is_free_while_60_mb_are_read(server: Server) -> None:
+async def test_the_loop_is_free_while_60_mb_are_read(server: Server, figure: Figure) -> None:
     async with storage(server.url, redis_socket_timeout=30) as kv:
         batch = {f"id-{n}": {"n": n, "text": "x" * 1500} for n in range(40_000)}
         await kv.upsert(batch)
         ids = list(batch)
         pause = await calmest_pause(lambda: kv.get_by_ids(ids))
+        figure("longest pause of the loop", pause, "s")
         assert pause < LONGEST_PAUSE, f"the loop was blocked for {pause:.3f} s"
         assert await kv.get_by_ids(ids) == list(batch.values())
+
+
+async def test_one_value_holds_the_loop_for_as_long_as_it_is_encoded_or_decoded(
+    server: Server, figure: Figure
+) -> None:
+    """A batch is cut into slices of time, one value is not: its size is what bounds the pause."""
+    mebibytes = 8
+    value = nested(mebibytes)
+    async with storage(server.url, redis_socket_timeout=30) as kv:
+        written = await calmest_pause(lambda: kv.upsert({"large": value}))
+        read = await calmest_pause(lambda: kv.get_by_id("large"))
+        assert await kv.get_by_id("large") == value
+    figure("pause for each MiB of one value that is written", 1000 * written / mebibytes, "ms")
+    figure("pause for each MiB of one value that is read", 1000 * read / mebibytes, "ms")
+    assert max(written, read) < LONGEST_PAUSE * mebibytes

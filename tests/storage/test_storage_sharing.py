@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from proxy import Proxy
 from servers import Server
 from storages import storage
@@ -60,7 +61,7 @@ async def test_two_hundred_calls_on_eight_connections_all_succeed(server: Server
 @pytest.mark.parametrize("ceiling", [1, 2, 8])
 @pytest.mark.parametrize("delay", [0.0, 0.02])
 async def test_ten_thousand_calls_never_exceed_the_ceiling(
-    server: Server, delay: float, ceiling: int
+    server: Server, figure: Figure, delay: float, ceiling: int
 ) -> None:
     with Proxy(server.port, lambda: delay) as proxy:
         kv = storage(proxy.url, redis_max_connections=ceiling, redis_socket_timeout=20)
@@ -71,6 +72,7 @@ async def test_ten_thousand_calls_never_exceed_the_ceiling(
             answers = await asyncio.gather(*reads, *batches)
         assert answers[:10_000] == [n % 1000 for n in range(10_000)]
         assert answers[10_000:] == [list(range(1000))] * 30
+        figure(f"most connections, the ceiling being {ceiling}", watch.most)
         assert 1 <= watch.most <= ceiling
         assert proxy.accepted <= ceiling
         await kv.aclose()
