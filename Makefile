@@ -56,6 +56,10 @@ test-py: system-test $(STAMP)-build $(STAMP)-demo $(STAMP)-test ## Run pytest; A
 fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target; SECONDS=60
 	@$(MAKE) -C tests/fuzz -k -j2 SECONDS=$(SECONDS)
 
+.PHONY: mutants
+mutants: system-build system-test $(STAMP)-demo $(STAMP)-test ## Take protections away, one by one, in a copy; ARGS="fork TLS"
+	@$(PY) tests/mutants/mutate.py $(ARGS)
+
 .PHONY: lint
 lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, clang-format, cppcheck, and gcc with -Werror
 	$(PY) -m ruff check .
