@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _OVERVIEW = """\
 Redis key-value storage for nano-graphrag: switch it on without a change of code, move data in and out.
@@ -83,8 +84,15 @@ def split_off_command(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments, []
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that quotes what it does not understand, but no credentials: the URL behind a misspelt option, say."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(re.sub(r"//.*@", "//***@", message, flags=re.DOTALL))
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ngr-redis",
         description=_OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -246,6 +247,8 @@ COMMANDS: dict[str, list[str]] = {
     "run": ["run", sys.executable, "-c", "print(open('/proc/self/cmdline').read())"],
     "run nothing": ["run", "no-such-program"],
     "a wrong option": ["export", "{folder}/out", "--no-such-option"],
+    "a misspelt option": ["export", "{folder}/out", "--redis-ulr", "{url}"],
+    "the option": ["migrate", "{folder}", "--dry-run", "--redis-url", "{url}"],
 }
 
 
@@ -253,25 +256,24 @@ COMMANDS: dict[str, list[str]] = {
 def test_no_command_shows_it(start_server: Callable[..., Server], tmp_path: Path, is_up: bool) -> None:
     (tmp_path / "kv_store_full_docs.json").write_text(json.dumps({"doc-1": {"content": "x"}}))
     port = start_server("redis", password=CANARY).port if is_up else free_port()
-    logins = [
-        {"REDIS_URL": f"redis://127.0.0.1:{port}", "REDIS_PASSWORD": CANARY},
-        {"REDIS_URL": f"redis://:{ENCODED}@127.0.0.1:{port}"},
+    url = f"redis://:{ENCODED}@127.0.0.1:{port}"
+    ways: list[tuple[list[str], dict[str, str]]] = [
+        ([], {"REDIS_URL": f"redis://127.0.0.1:{port}", "REDIS_PASSWORD": CANARY}),
+        (["--debug"], {"REDIS_URL": url}),
     ]
-    for environ in logins:
-        for name, words in COMMANDS.items():
-            for debug in ([], ["--debug"]):
-                arguments = [*debug, *[word.format(folder=tmp_path) for word in words]]
-                done = subprocess.run(
-                    [sys.executable, "-m", "nano_graphrag_redis", *arguments],
-                    env={**os.environ, **environ, "REDIS_RETRY_ATTEMPTS": "0"},
-                    capture_output=True,
-                    text=True,
-                    timeout=60,
-                    check=False,
-                )
-                assert not is_shown_in(done.stdout + done.stderr), (name, debug)
-                if name in ("migrate", "export"):
-                    assert (done.returncode == 0) is is_up, (name, done.stderr)
+    for (debug, login), (name, words) in itertools.product(ways, COMMANDS.items()):
+        arguments = [*debug, *[word.format(folder=tmp_path, url=url) for word in words]]
+        done = subprocess.run(
+            [sys.executable, "-m", "nano_graphrag_redis", *arguments],
+            env={**os.environ, **login, "REDIS_RETRY_ATTEMPTS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert not is_shown_in(done.stdout + done.stderr), (name, debug)
+        if name in ("migrate", "export", "the option"):
+            assert (done.returncode == 0) is is_up, (name, done.stderr)
 
 
 def test_run_adds_nothing_of_it_to_what_the_command_inherits() -> None:
