@@ -129,6 +129,24 @@ async def test_a_server_that_repeats_the_password_is_not_quoted(
         await kv.aclose()
 
 
+@pytest.mark.parametrize("answer", [b"", b"-ERR unknown command\r\n", b"+OK\r\n" * 4], ids=["none", "error", "consent"])
+async def test_a_server_without_tls_does_not_hear_it_when_tls_was_asked_for(answer: bytes) -> None:
+    heard = bytearray()
+
+    def script(peer: Peer) -> None:
+        peer.send(answer)
+        while data := peer._stream.read1(65536):
+            heard.extend(data)
+
+    with ScriptedServer(script) as server:
+        kv = storage(with_login(server.url).replace("redis://", "rediss://"), **NO_PATIENCE)
+        with pytest.raises((ConnectionError, TimeoutError)):
+            await kv.get_by_id("a")
+        await kv.aclose()
+    assert heard[:1] == b"\x16", "a TLS handshake"
+    assert not is_shown_in(heard.decode("latin-1"))
+
+
 FAILURES: dict[str, tuple[dict[str, bytes], Callable[[Any], Awaitable[Any]]]] = {
     "a corrupt value": ({"GET": bulk(b"{no json")}, lambda kv: kv.get_by_id("a")),
     "another type": ({"GET": b"-WRONGTYPE Operation\r\n"}, lambda kv: kv.get_by_id("a")),
