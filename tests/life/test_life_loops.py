@@ -85,7 +85,9 @@ LETTING_GO: dict[str, Callable[[list[Any]], object]] = {
 def test_a_closed_loop_keeps_its_connections_until_somebody_looks(server: Server, by: str) -> None:
     """asyncio tells nobody that a loop is closed; the documentation says what ends the connections."""
     kvs = [storage(server.url)]
-    asyncio.run(kvs[0].upsert({"a": 1}))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(kvs[0].upsert({"a": 1}))
+    loop.close()
     assert own_connections(server) == 1
     LETTING_GO[by](kvs)
     deadline = time.monotonic() + 5

@@ -108,8 +108,8 @@ class Copy:
 
 def has_passed(test: str, report: str) -> bool:
     """Whether pytest ran all variants of a test, and none of them failed."""
-    lines = [line.split(" ") for line in report.splitlines() if line.startswith(("PASSED ", "FAILED ", "ERROR "))]
-    own = [words[0] for words in lines if len(words) > 1 and words[1].partition("[")[0] == test]
+    lines = [line.partition(" ") for line in report.splitlines() if line.startswith(("PASSED ", "FAILED ", "ERROR "))]
+    own = [verdict for verdict, _, rest in lines if rest == test or rest.startswith((test + "[", test + " "))]
     is_complete = " passed" in report or " failed" in report
     return is_complete and bool(own) and set(own) == {"PASSED"}
 

@@ -16,7 +16,7 @@ class Protection:
     file: str
     text: str
     instead: str
-    tests: tuple[str, ...]  # tests/c/test_x.c::name or tests/x/test_y.py::name
+    tests: tuple[str, ...]  # tests/c/test_x.c::name, tests/x/test_y.py::name or tests/x/test_y.py::name[variant]
     everywhere: bool = False  # `text` may stand there several times, and all of them go
 
 
@@ -411,7 +411,7 @@ PROTECTIONS = [
         "src/ext/conn_set.c",
         "set->glue.is_abandoned = true;\n    ngr_client_close",
         "ngr_client_close",
-        (FORK + "test_the_parent_goes_on_after_its_child",),
+        (FORK + "test_the_parent_goes_on_after_its_child[uses it on a new loop]",),
     ),
     Protection(
         "connections belong to one event loop",
@@ -430,7 +430,7 @@ PROTECTIONS = [
         "src/ext/conn_set.c",
         "bool is_stale = !closed || PyObject_IsTrue(closed) != 0;",
         "bool is_stale = !closed;",
-        ("tests/life/test_life_loops.py::test_many_runs_leave_no_connections_behind",),
+        ("tests/life/test_life_loops.py::test_a_closed_loop_keeps_its_connections_until_somebody_looks",),
     ),
     Protection(
         "a call that waits keeps its storage",
