@@ -13,7 +13,7 @@ from scripted import GREETING, Peer, ScriptedServer, bulk
 from servers import Server
 
 PRELOAD = """
-    import asyncio, os, sys, gc
+    import asyncio, os, sys, gc, time
     from storages import storage
 
     def in_child(work):
@@ -37,7 +37,9 @@ PRELOAD = """
     go(kv.upsert({"a": 1}))
 """
 AFTER = """
+    started = time.monotonic()
     assert go(kv.get_by_id("a")) == 1
+    assert time.monotonic() - started < 2.5, "the parent's event loop has gone deaf: only the time limit woke it"
     assert go(kv.get_stats())["connections"]["lost"] == 0, "the parent's connection must have survived"
     go(kv.aclose())
     loop.close()

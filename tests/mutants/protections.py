@@ -383,7 +383,7 @@ PROTECTIONS = [
         "src/core/pool.c",
         "if (ngr_list_is_empty(&p->waiting))\n        c =",
         "c =",
-        (POOL + "whoever_comes_while_others_wait_waits_behind_them",),
+        (POOL + "room_that_a_cancel_makes_is_used",),
     ),
     Protection(
         "the breath between two writes",
@@ -400,10 +400,7 @@ PROTECTIONS = [
         "src/ext/conn_set.c",
         "fork_generation++;",
         "",
-        (
-            FORK + "test_a_child_sends_not_one_byte_on_an_inherited_connection",
-            FORK + "test_workers_of_a_preloading_server_each_have_a_connection",
-        ),
+        (FORK + "test_a_child_sends_not_one_byte_on_an_inherited_connection",),
     ),
     Protection(
         "a child leaves the parent's event loop alone",
