@@ -416,10 +416,7 @@ PROTECTIONS = [
         "src/ext/conn_set.c",
         "compat_weakref_is(set->glue.loop_ref, loop);",
         "loop != NULL;",
-        (
-            "tests/life/test_life_loops.py::test_two_runs_on_one_object_without_closing_it",
-            "tests/life/test_life_loops.py::test_awaiting_the_storage_connects_on_the_loop_that_awaits",
-        ),
+        ("tests/life/test_life_loops.py::test_awaiting_the_storage_connects_on_the_loop_that_awaits",),
     ),
     Protection(
         "closed loops are let go of",
