@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from storages import OUTAGE, bound_of, until_idle
 from ways import Way
 
@@ -74,7 +75,9 @@ async def test_the_callback_that_asks_twice_waits_once(way: Way) -> None:
 
 
 @pytest.mark.parametrize("state", ["new", "idle", "busy"])
-async def test_a_stopped_server_ends_every_call_within_its_bound_once(way: Way, state: str) -> None:
+async def test_a_stopped_server_ends_every_call_within_its_bound_once(
+    way: Way, figure: Figure, state: str
+) -> None:
     kv = way.storage(**SETTINGS, clear_on_start=True, redis_max_atomic_bytes="100KB")
     if state != "new":
         await kv.upsert({"a": {"n": 1}, "b": {"n": 2}})
@@ -87,8 +90,8 @@ async def test_a_stopped_server_ends_every_call_within_its_bound_once(way: Way, 
         await asyncio.wait([call.task for call in calls])
         rest = await asyncio.gather(*busy, return_exceptions=True)
         stats = await kv.get_stats()
-    longest = max(calls, key=lambda call: call.seconds)
-    print(f"{len(calls)} calls; the longest: {longest.name} {longest.seconds:.2f} s of {BOUND:.2f} s")
+    figure("calls", len(calls))
+    figure(f"longest wait, the bound being {BOUND:.1f} s", max(call.seconds for call in calls), "s")
     for call in calls:
         assert call.count == 1, call.name
         assert call.seconds < BOUND + SLACK, call.name

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from figures import Figure
 from proxy import Proxy, between
 from storages import until_idle
 from ways import Way
@@ -93,8 +93,7 @@ class Storm:
             self.outcomes["right" if is_right else "WRONG"] += 1
 
 
-async def test_ten_thousand_calls_given_up_leave_no_trace(way: Way) -> None:
-    started = time.monotonic()
+async def test_ten_thousand_calls_given_up_leave_no_trace(way: Way, figure: Figure) -> None:
     with Proxy(way.server.port, between(0.02, 0.1, seed=10_000)) as slow:
         async with way.storage(slow.port, redis_max_connections=CONNECTIONS) as kv:
             await kv.upsert(RECORDS)
@@ -107,11 +106,12 @@ async def test_ten_thousand_calls_given_up_leave_no_trace(way: Way) -> None:
             slow.delay = lambda: 0.0
             await until_idle(kv)
             stats = await kv.get_stats()
-            print(
-                f"{storm.given_up:,} of {storm.outcomes.total():,} calls given up, {time.monotonic() - started:.1f} s: "
-                f"{dict(storm.outcomes)}, {slow.accepted} connections, {stats['connections']['lost']} lost, "
-                f"{sum(stats['requests'].values())} left in flight, second half {grown / MEBIBYTE:+.1f} MiB"
-            )
+            figure("calls given up", storm.given_up)
+            figure("answers to the others", storm.outcomes["right"] + storm.outcomes["WRONG"])
+            figure("wrong answers", storm.outcomes["WRONG"])
+            figure("connections lost", stats["connections"]["lost"])
+            figure("left in flight", sum(stats["requests"].values()))
+            figure("memory grown in the second half", grown / 1024, "KiB")
             assert storm.outcomes["WRONG"] == 0
             assert storm.outcomes["right"] >= CROWD, "the storm was too strong to show anything"
             assert await kv.get_by_ids(list(RECORDS)) == list(RECORDS.values())
