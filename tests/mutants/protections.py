@@ -427,14 +427,6 @@ PROTECTIONS = [
         ("tests/life/test_life_loops.py::test_a_closed_loop_keeps_its_connections_until_somebody_looks",),
     ),
     Protection(
-        "a call that waits keeps its storage",
-        (17,),
-        "src/ext/op.c",
-        "conn_set_anchor(op->set, &op->anchor, (PyObject *)op);",
-        "(void)0;",
-        (REENTRY + "test_a_task_that_nobody_holds_lives_until_its_call_is_answered",),
-    ),
-    Protection(
         "closing ends one storage's calls only",
         (17,),
         "src/ext/conn_set.c",
