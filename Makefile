@@ -7,6 +7,7 @@ TEXT ?=
 ASK ?=
 ARGS ?=
 SCRIPT ?= kv
+SEED ?=
 SECONDS ?= 60
 
 SHELL := bash
@@ -69,6 +70,11 @@ lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, cl
 	    --inline-suppr -Isrc/core -Isrc/ext src tests/c tests/fuzz
 	@rm -rf build/werror
 	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
+
+.PHONY: soak
+soak: SECONDS = 600
+soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faults, all answers checked; SECONDS=600 SEED=1
+	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench: $(STAMP)-build $(STAMP)-demo $(STAMP)-bench ## Measure against other clients; ARGS="--gate", SCRIPT=codec
