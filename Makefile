@@ -3,10 +3,11 @@
 # PYTHON names the interpreter (3.10 or newer); naming another version makes the venv anew.
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
 TEXT ?=
 ASK ?=
 ARGS ?=
-SCRIPT ?= kv
+SCRIPT ?= $(if $(ARGS),kv,everything)
 SEED ?=
 SECONDS ?= 60
 
@@ -18,11 +19,16 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check -qq
+PIP_OPTIONS := --disable-pip-version-check -qq
+PIP := $(PY) -m pip $(PIP_OPTIONS)
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip $(PIP_OPTIONS)
 quote = '$(subst ','\'',$(1))'
-C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
+C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch] bench/limits/*.c)
+PACKAGE_FILES := $(shell find nano_graphrag_redis -name '*.py')
 # The version is part of the stamps' names: another PYTHON finds none of them and starts afresh.
-STAMP := $(VENV)/.stamp-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+STAMP := $(VENV)/.stamp-$(VERSION)
+BENCH_STAMP := $(BENCH_VENV)/.stamp-$(VERSION)
 export PYTHON
 export PIP_NO_INPUT := 1
 export TIKTOKEN_CACHE_DIR := $(abspath $(VENV))/tiktoken
@@ -77,18 +83,22 @@ soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faul
 	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: $(STAMP)-build $(STAMP)-demo $(STAMP)-bench ## Measure against other clients; ARGS="--gate", SCRIPT=codec
-	@$(PY) bench/$(SCRIPT).py $(ARGS)
+bench: system-test $(BENCH_STAMP)-peers $(BENCH_STAMP)-build build/bench/exchange ## Measure against other clients (25 minutes); ARGS=--gate, ARGS=--help
+	@$(BENCH_VENV)/bin/python bench/$(SCRIPT).py $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(BENCH_STAMP)-peers ## Write what shows the figures of docs/benchmarks.json again
+	@$(BENCH_VENV)/bin/python bench/publish.py
 
 .PHONY: clean
 clean: ## Remove what was built; the venv and the demo's data stay
 	rm -rf build dist *.egg-info nano_graphrag_redis/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -f $(VENV)/.stamp-*-build
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	rm -f $(VENV)/.stamp-*-build $(BENCH_VENV)/.stamp-*-build
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: demo-clean clean ## Remove the venv and the demo's data, too
-	rm -rf $(VENV)
+distclean: demo-clean clean ## Remove the venvs and the demo's data, too
+	rm -rf $(VENV) $(BENCH_VENV)
 
 .PHONY: help
 help: ## List these goals
@@ -126,7 +136,21 @@ $(STAMP)-test $(STAMP)-lint: $(STAMP)-%: tools/requirements-%.txt | $(STAMP)-ven
 	@$(PIP) install -r $<
 	@touch $@
 
-$(STAMP)-bench: bench/requirements.txt | $(STAMP)-venv system-test
-	@echo "Installing the clients to compare with"
-	@$(PIP) install -r $<
+# The benchmark has a venv of its own: what it compares with is large, and the package is installed there as a user installs it.
+$(BENCH_STAMP)-peers: bench/requirements.txt demo/requirements.txt tools/requirements-build.txt | system-build
+	@echo "Making $(BENCH_VENV) with the clients to compare with (250 MB, two minutes)"
+	@rm -rf $(BENCH_VENV)
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_PIP) install -r tools/requirements-build.txt
+	@$(BENCH_PIP) install --no-deps -r demo/requirements.txt
+	@$(BENCH_PIP) install -r bench/requirements.txt
 	@touch $@
+
+$(BENCH_STAMP)-build: pyproject.toml setup.py $(wildcard src/*/*.[ch]) $(PACKAGE_FILES) $(BENCH_STAMP)-peers
+	@echo "Building the package into $(BENCH_VENV)"
+	@$(BENCH_PIP) install --no-deps --no-build-isolation --force-reinstall .
+	@touch $@
+
+build/bench/%: bench/limits/%.c
+	@mkdir -p $(@D)
+	@$(or $(CC),cc) -std=c11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Werror -o $@ $<

@@ -32,6 +32,7 @@ from harness.server import Server
 from harness.workloads import Workload
 
 OURS = Native.name
+TRANSPORTS = {"tcp": "loopback TCP", "unix": "a Unix socket", "tls": "TLS on loopback TCP"}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,7 +48,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--peer", action="append", metavar="TEXT", help="only contestants whose name contains this"
     )
     parser.add_argument("--rounds", type=int, default=7, help="default 7")
-    parser.add_argument("--unix", action="store_true", help="a Unix socket instead of loopback TCP")
+    parser.add_argument(
+        "--transport", choices=("tcp", "unix", "tls"), default="tcp", help="over loopback TCP (default), a Unix socket, TLS"
+    )
     parser.add_argument("--uvloop", action="store_true", help="uvloop instead of asyncio's own event loop")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args(arguments)
@@ -104,7 +107,7 @@ def run(options: argparse.Namespace, progress: Progress) -> tuple[list[Outcome],
     kinds = chosen_contestants(options)
     chosen = [workload for workload in workloads.ALL if is_chosen(workload.name, options)]
     outcomes = []
-    with Server(use_socket=options.unix) as server:
+    with Server(options.transport) as server:
         if chosen:
             plan = gate.PLAN if options.gate else Plan(options.rounds)
             job = compare(chosen, kinds, server, plan, progress)
@@ -131,8 +134,7 @@ def main() -> int:
     progress = Progress()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     outcomes, server_version = run(options, progress)
-    transport = "a Unix socket" if options.unix else "loopback TCP"
-    where = report.environment(server_version, transport=transport, uvloop=options.uvloop)
+    where = report.environment(server_version, transport=TRANSPORTS[options.transport], uvloop=options.uvloop)
     report.print_environment(where)
     if options.json:
         figures = {outcome.workload.name: report.as_json(outcome, OURS) for outcome in outcomes}

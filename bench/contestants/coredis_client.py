@@ -19,7 +19,11 @@ class Coredis(Contestant):
         import coredis
 
         self._client: Any = coredis.Redis(
-            host="127.0.0.1", port=endpoint.port, unix_socket_path=endpoint.socket
+            host="127.0.0.1",
+            port=endpoint.port,
+            unix_socket_path=endpoint.socket,
+            ssl=endpoint.authority is not None,
+            ssl_ca_certs=endpoint.authority,
         )
         self._stack = AsyncExitStack()
         await self._stack.enter_async_context(self._client)

@@ -3,6 +3,7 @@ Rust."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.endpoint import Endpoint
@@ -12,6 +13,16 @@ from .expert import ExpertStorage
 
 REQUEST_TIMEOUT_MS = 30_000  # its default of 250 ms is too short for some megabytes
 IN_FLIGHT = 4096  # its default of 1,000 refuses the 1,001st concurrent call
+
+
+def trusting(authority: str | None) -> Any:
+    """The configuration of TLS, None where none is spoken."""
+    import glide
+
+    if not authority:
+        return None
+    roots = glide.TlsAdvancedConfiguration(root_pem_cacerts=Path(authority).read_bytes())
+    return glide.AdvancedGlideClientConfiguration(tls_config=roots)
 
 
 class Glide(Contestant):
@@ -27,7 +38,11 @@ class Glide(Contestant):
             place = glide.NodeAddress("127.0.0.1", endpoint.port)
         self._client = await glide.GlideClient.create(
             glide.GlideClientConfiguration(
-                [place], request_timeout=REQUEST_TIMEOUT_MS, inflight_requests_limit=IN_FLIGHT
+                [place],
+                request_timeout=REQUEST_TIMEOUT_MS,
+                inflight_requests_limit=IN_FLIGHT,
+                use_tls=endpoint.authority is not None,
+                advanced_config=trusting(endpoint.authority),
             )
         )
 

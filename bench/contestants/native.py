@@ -18,7 +18,11 @@ class Native(Contestant):
 
         self._class = RedisKVStorage
         self._storages: list[Any] = []
-        self._config: dict[str, Any] = {"redis_url": endpoint.url, "redis_ttl": {"community_reports": 0}}
+        self._config: dict[str, Any] = {
+            "redis_url": endpoint.url,
+            "redis_ssl_ca_certs": endpoint.authority,
+            "redis_ttl": {"community_reports": 0},
+        }
 
     def storage(self, namespace: str) -> KV:
         storage: KV = self._class(namespace, self._config)

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from harness.endpoint import Endpoint
+from typing import Any
 
-from .base import KV, Contestant
 from .expert import ExpertStorage
+from .redis_asyncio import RedisAsyncio
 
 MAX_CONNECTIONS = 64
-
-
-class RedisExpert(Contestant):
-    name = "redis.asyncio, MGET + orjson"
-    imports = "import redis.asyncio, orjson"
-
-    async def open(self, endpoint: Endpoint) -> None:
-        import redis.asyncio
-
-        self._pool = redis.asyncio.BlockingConnectionPool.from_url(
-            endpoint.url, max_connections=MAX_CONNECTIONS, timeout=None, socket_timeout=5.0
-        )
-        self._client = redis.asyncio.Redis(connection_pool=self._pool)
-
-    def storage(self, namespace: str) -> KV:
-        return _Storage(namespace, self._client)
-
-    async def close(self) -> None:
-        await self._client.aclose()
-        await self._pool.disconnect()
 
 
 class _Storage(ExpertStorage):
@@ -46,3 +26,16 @@ class _Storage(ExpertStorage):
         for key, encoded in rows.items():
             pipe.set(key, encoded, ex=self.ttl)
         await pipe.execute()
+
+
+class RedisExpert(RedisAsyncio):
+    name = "redis.asyncio, MGET + orjson"
+    imports = "import redis.asyncio, orjson"
+    storage_class = _Storage
+
+    def make_pool(self, url: str, **options: Any) -> Any:
+        import redis.asyncio
+
+        return redis.asyncio.BlockingConnectionPool.from_url(
+            url, max_connections=MAX_CONNECTIONS, timeout=None, **options
+        )

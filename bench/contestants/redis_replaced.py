@@ -10,38 +10,10 @@ import contextlib
 import json
 from typing import Any
 
-from harness.endpoint import Endpoint
-
-from .base import KV, Contestant, Namespace, only_fields
+from .base import Namespace, only_fields
+from .redis_asyncio import RedisAsyncio
 
 MAX_CONNECTIONS = 1024
-
-
-class RedisReplaced(Contestant):
-    name = "redis.asyncio, as replaced"
-    imports = "import redis.asyncio"
-
-    async def open(self, endpoint: Endpoint) -> None:
-        import redis.asyncio
-        from redis.asyncio.retry import Retry
-        from redis.backoff import ExponentialBackoff
-
-        self._pool = redis.asyncio.ConnectionPool.from_url(
-            endpoint.url,
-            max_connections=MAX_CONNECTIONS,
-            socket_timeout=5.0,
-            socket_connect_timeout=5.0,
-            health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=10, base=1), retries=3),
-        )
-        self._client = redis.asyncio.Redis(connection_pool=self._pool)
-
-    def storage(self, namespace: str) -> KV:
-        return _Storage(namespace, self._client)
-
-    async def close(self) -> None:
-        await self._client.aclose()
-        await self._pool.disconnect()
 
 
 class _Storage(Namespace):
@@ -84,3 +56,23 @@ class _Storage(Namespace):
 
 def _decoded(data: bytes | None) -> Any:
     return None if data is None else json.loads(data.decode())
+
+
+class RedisReplaced(RedisAsyncio):
+    name = "redis.asyncio, as replaced"
+    imports = "import redis.asyncio"
+    storage_class = _Storage
+
+    def make_pool(self, url: str, **options: Any) -> Any:
+        import redis.asyncio
+        from redis.asyncio.retry import Retry
+        from redis.backoff import ExponentialBackoff
+
+        return redis.asyncio.ConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            socket_connect_timeout=5.0,
+            health_check_interval=30,
+            retry=Retry(ExponentialBackoff(cap=10, base=1), retries=3),
+            **options,
+        )

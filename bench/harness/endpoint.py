@@ -14,10 +14,13 @@ class Endpoint:
 
     port: int
     socket: str | None = None  # the path, when the run is to use it
+    authority: str | None = None  # who has signed the server's certificate (a PEM file), when TLS is spoken
 
     @property
     def url(self) -> str:
-        return f"unix://{self.socket}" if self.socket else f"redis://127.0.0.1:{self.port}"
+        if self.socket:
+            return f"unix://{self.socket}"
+        return f"{'rediss' if self.authority else 'redis'}://127.0.0.1:{self.port}"
 
 
 def key(namespace: str, id: str) -> str:

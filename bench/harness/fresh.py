@@ -13,9 +13,9 @@ from typing import ClassVar
 from contestants.base import Contestant
 
 from . import records
+from .columns import KIB, Column, Figures
 from .rounds import Outcome, Progress, Series
 from .server import Server
-from .workloads import Column, Figures
 
 BENCH = Path(__file__).resolve().parents[1]
 IMPORT = Column("import", "ms", 1e3)

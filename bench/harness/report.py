@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from .columns import WALL, Column
 from .rounds import Outcome, Series, median, quartiles
-from .workloads import WALL, Column
 
 PACKAGES = (
     "nano-graphrag-redis",

@@ -4,6 +4,7 @@ taken within a round and only then put together, for the same reason."""
 
 from __future__ import annotations
 
+import gc
 import math
 import statistics
 import time
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, Protocol
 
-from . import limits
 from .arena import Arena
-from .workloads import Column, Figures, Workload, WrongAnswer
+from .columns import Column, Figures
+from .limits import Limit
+from .workloads import Workload, WrongAnswer
 
 Progress = Callable[[str], None]
 
@@ -98,6 +100,13 @@ async def measure(workload: Workload, arena: Arena, series: Series) -> None:
     series.figures.append(await workload.measure(arena))
 
 
+async def measure_limit(limit: Limit, arena: Arena, series: Series) -> None:
+    gc.collect()
+    figures = await limit.measure(arena.server.endpoint)
+    if figures:
+        series.figures.append(figures)
+
+
 async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress: Progress) -> Outcome:
     """Checks every contestant, then measures them in turns."""
     outcome = Outcome(workload)
@@ -106,7 +115,7 @@ async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress
         progress(f"{workload.name}: checking {arena.contestant.name}")
         outcome.series[arena.contestant.name] = series
         await attempt(partial(check, workload, arena), series)
-    limit = Series()
+    limits = [(limit, Series()) for limit in workload.limits(arenas[0])]
     start_time = time.monotonic()
     for number in range(plan.rounds):
         if number >= FEWEST_ROUNDS and time.monotonic() - start_time > plan.seconds:
@@ -115,9 +124,8 @@ async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress
         for arena, series in runners[start:] + runners[:start]:
             progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {arena.contestant.name}")
             await attempt(partial(measure, workload, arena, series), series)
-        figures = await limits.measure(workload, arenas[0])
-        if figures:
-            limit.figures.append(figures)
-    if limit.figures:
-        outcome.series[limits.NAME] = limit
+        for limit, series in limits:
+            progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {limit.name}")
+            await measure_limit(limit, arenas[0], series)
+    outcome.series |= {limit.name: series for limit, series in limits if series.figures}
     return outcome

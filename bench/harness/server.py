@@ -13,11 +13,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import redis
 
 from .endpoint import Endpoint, key
 from .records import Record, encoded
+
+Transport = Literal["tcp", "unix", "tls"]
 
 READY_WITHIN = 15.0  # seconds
 
@@ -29,18 +32,40 @@ def free_port() -> int:
     return port
 
 
+def certificates(folder: Path) -> tuple[str, list[str]]:
+    """Who signs (a PEM file), and the server's options."""
+    import trustme
+
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1")
+    files = {name: str(folder / f"{name}.pem") for name in ("authority", "cert", "key")}
+    authority.cert_pem.write_to_path(files["authority"])
+    own.cert_chain_pems[0].write_to_path(files["cert"])
+    own.private_key_pem.write_to_path(files["key"])
+    options = ["--tls-cert-file", files["cert"], "--tls-key-file", files["key"]]
+    options += ["--tls-ca-cert-file", files["authority"], "--tls-auth-clients", "no"]
+    return files["authority"], options
+
+
 class Server:
     """One redis-server process; use it as a context manager."""
 
-    def __init__(self, use_socket: bool) -> None:
+    def __init__(self, transport: Transport = "tcp") -> None:
         program = shutil.which("redis-server")
         if not program:
             raise SystemExit("bench: redis-server is missing: apt-get install -y redis-server")
         self._folder = Path(tempfile.mkdtemp(prefix="ngr-bench-"))
         path = str(self._folder / "socket")
-        self.endpoint = Endpoint(free_port(), path if use_socket else None)
-        command = [program, "--bind", "127.0.0.1", "--port", str(self.endpoint.port), "--unixsocket", path]
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder), "--daemonize", "no"]
+        port = free_port()
+        command = [program, "--bind", "127.0.0.1", "--unixsocket", path, "--dir", str(self._folder)]
+        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        authority = None
+        if transport == "tls":
+            authority, options = certificates(self._folder)
+            command += ["--port", "0", "--tls-port", str(port), *options]
+        else:
+            command += ["--port", str(port)]
+        self.endpoint = Endpoint(port, path if transport == "unix" else None, authority)
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.admin = redis.Redis(unix_socket_path=path, protocol=2)
 

@@ -9,35 +9,21 @@ import gc
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, ClassVar
 
 from . import records
 from .arena import Arena
+from .columns import CPU, WALL, Column, Figures
 from .endpoint import key
-from .records import Record
-
-Figures = dict[str, float]
+from .limits import EXISTS, RECEIVER, SENDER, BareFutures, Exchange, Limit, RedisBenchmark, array_size
+from .records import Record, encoded
 
 TASKS = 64
 
 
 class WrongAnswer(Exception):
     """A contestant answered something else than what is stored."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A figure of a workload; less is better. `scale` turns seconds into the unit."""
-
-    name: str
-    unit: str
-    scale: float = 1.0
-
-
-WALL = Column("wall", "us", 1e6)
-CPU = Column("cpu", "us", 1e6)
 
 
 def expect(what: str, got: object, wanted: object) -> None:
@@ -76,9 +62,9 @@ class Workload(ABC):
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         return {"wall": wall / count, "cpu": cpu / count}
 
-    def limit(self, arena: Arena) -> list[str] | None:
-        """redis-benchmark's arguments for the same commands, or None where it has no counterpart."""
-        return None
+    def limits(self, arena: Arena) -> list[Limit]:
+        """What no client can beat; none where there is nothing of the kind."""
+        return []
 
 
 def first(rows: Mapping[str, Record], count: int) -> list[str]:
@@ -109,8 +95,8 @@ class Sequential(_SingleReads):
         get = arena.answers.get_by_id
         return [await get(id) for id in argument]
 
-    def limit(self, arena: Arena) -> list[str]:
-        return ["-c", "1", "-n", "5000", "GET", self._key(arena)]
+    def limits(self, arena: Arena) -> list[Limit]:
+        return [RedisBenchmark("-c", "1", "-P", "1", "-n", "5000", "GET", self._key(arena))]
 
 
 class ManyTasks(_SingleReads):
@@ -129,8 +115,8 @@ class ManyTasks(_SingleReads):
         await asyncio.gather(*(work(task) for task in range(TASKS)))
         return result
 
-    def limit(self, arena: Arena) -> list[str]:
-        return ["-c", "1", "-P", str(TASKS), "-n", "40000", "GET", self._key(arena)]
+    def limits(self, arena: Arena) -> list[Limit]:
+        return [RedisBenchmark("-c", "1", "-P", str(TASKS), "-n", "40000", "GET", self._key(arena))]
 
 
 class Gather(_SingleReads):
@@ -145,8 +131,9 @@ class Gather(_SingleReads):
             result += await asyncio.gather(*(get(id) for id in argument[start : start + 1000]))
         return result
 
-    def limit(self, arena: Arena) -> list[str]:
-        return ["-c", "1", "-P", "1000", "-n", "40000", "GET", self._key(arena)]
+    def limits(self, arena: Arena) -> list[Limit]:
+        many = RedisBenchmark("-c", "1", "-P", "1000", "-n", "40000", "GET", self._key(arena))
+        return [BareFutures(calls=1000, times=4), many]
 
 
 # --- writes -----------------------------------------------------------------------------------------------
@@ -178,9 +165,9 @@ class Upsert(Workload):
         check_stored(arena, "llm_response_cache", dict(argument))
         expect("a TTL", arena.server.admin.ttl(key("llm_response_cache", argument[0][0])) > 43100, True)
 
-    def limit(self, arena: Arena) -> list[str]:
-        value = "x" * len(records.encoded(records.answer(0)))
-        return ["-c", "1", "-P", str(TASKS), "-n", "20000", "SETEX", "nano_graphrag:limit", "43200", value]
+    def limits(self, arena: Arena) -> list[Limit]:
+        command = ["SETEX", "nano_graphrag:limit", "43200", "x" * len(encoded(records.answer(0)))]
+        return [RedisBenchmark("-c", "1", "-P", str(TASKS), "-n", "20000", *command)]
 
 
 class LLMCall(Workload):
@@ -227,8 +214,27 @@ class UpsertChunks(Workload):
     def check(self, arena: Arena, argument: dict[str, Record], result: None) -> None:
         check_stored(arena, "text_chunks", argument)
 
+    def limits(self, arena: Arena) -> list[Limit]:
+        words: list[str | bytes] = ["MSET"]
+        for id, row in records.chunks(1000, "written").items():
+            words += [key("text_chunks", id), encoded(row)]
+        return [Exchange(SENDER, [words], size=len("+OK\r\n"), times=4)]
+
 
 # --- batches of reads -------------------------------------------------------------------------------------
+
+
+def receiver(namespace: str, rows: Mapping[str, Record], part: int = 256 * 1024) -> Exchange:
+    """A client that asks for these rows as ours does, with an MGET for each `part` bytes of them, and decodes
+    nothing."""
+    sizes = [len(encoded(row)) for row in rows.values()]
+    keys = [key(namespace, id) for id in rows]
+    step = max(1, part * len(sizes) // sum(sizes))
+    starts = range(0, len(keys), step)
+    size = sum(array_size(sizes[start : start + step]) for start in starts)
+    return Exchange(
+        RECEIVER, (["MGET", *keys[start : start + step]] for start in starts), size=size, times=20
+    )
 
 
 class ReadChunks(Workload):
@@ -245,9 +251,26 @@ class ReadChunks(Workload):
     def check(self, arena: Arena, argument: None, result: list[Any]) -> None:
         expect(self.name, result, list(islice(arena.stock.chunks.values(), 1000)))
 
-    def limit(self, arena: Arena) -> list[str]:
-        keys = [key("text_chunks", id) for id in first(arena.stock.chunks, 1000)]
-        return ["-c", "1", "-n", "20", "MGET", *keys]
+    def limits(self, arena: Arena) -> list[Limit]:
+        return [receiver("text_chunks", dict(islice(arena.stock.chunks.items(), 1000)))]
+
+
+class ReadReports(Workload):
+    name = "get_200_reports"
+    title = "get_by_ids of 200 reports of 14 KB"
+    operations = 5
+
+    async def run(self, arena: Arena, argument: None) -> list[Any]:
+        ids = list(arena.stock.reports)
+        for _ in range(self.count(arena) - 1):
+            await arena.reports.get_by_ids(ids)
+        return await arena.reports.get_by_ids(ids)
+
+    def check(self, arena: Arena, argument: None, result: list[Any]) -> None:
+        expect(self.name, result, list(arena.stock.reports.values()))
+
+    def limits(self, arena: Arena) -> list[Limit]:
+        return [receiver("community_reports", arena.stock.reports)]
 
 
 class ReadTitles(Workload):
@@ -264,15 +287,21 @@ class ReadTitles(Workload):
     def check(self, arena: Arena, argument: None, result: list[Any]) -> None:
         expect(self.name, result, [{"title": row["title"]} for row in arena.stock.reports.values()])
 
+    def limits(self, arena: Arena) -> list[Limit]:
+        return [receiver("community_reports", arena.stock.reports)]
+
 
 class FilterKeys(Workload):
     name = "filter_10000"
     title = "filter_keys of 10,000 ids, half of them there"
     operations = 1
 
-    async def prepare(self, arena: Arena) -> list[str]:
+    def _ids(self, arena: Arena) -> list[str]:
         there = first(arena.stock.answers, 5000)
         return [id for i, known in enumerate(there) for id in (known, records.digest("absent", i))]
+
+    async def prepare(self, arena: Arena) -> list[str]:
+        return self._ids(arena)
 
     async def run(self, arena: Arena, argument: list[str]) -> set[str]:
         return await arena.answers.filter_keys(argument)
@@ -280,12 +309,17 @@ class FilterKeys(Workload):
     def check(self, arena: Arena, argument: list[str], result: set[str]) -> None:
         expect(self.name, result, set(argument[1::2]))
 
+    def limits(self, arena: Arena) -> list[Limit]:
+        keys = [key("llm_response_cache", id) for id in self._ids(arena)]
+        commands = (["EXISTS", name] for name in keys)
+        return [Exchange(EXISTS, commands, lines=len(keys), times=4)]
+
 
 class FilterNewKeys(FilterKeys):
     name = "filter_10000_new"
     title = "filter_keys of 10,000 ids, none of them there"
 
-    async def prepare(self, arena: Arena) -> list[str]:
+    def _ids(self, arena: Arena) -> list[str]:
         return [records.digest("absent", i) for i in range(10_000)]
 
     def check(self, arena: Arena, argument: list[str], result: set[str]) -> None:
@@ -377,6 +411,7 @@ ALL: tuple[Workload, ...] = (
     LLMCall(),
     UpsertChunks(),
     ReadChunks(),
+    ReadReports(),
     ReadTitles(),
     FilterKeys(),
     FilterNewKeys(),
