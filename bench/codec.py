@@ -4,7 +4,7 @@
 
 The libraries take turns within a round, so that a busy moment of the machine meets all of them; the figures
 are medians over the rounds. A ratio is time of the other library by ours: above 1, ours is faster. Reading is
-measured on documents as json.dumps writes them (`ascii`, \\uXXXX escapes) and as we write them (`utf-8`).
+measured on documents as we write them (`utf-8`) and as json.dumps does (`ascii`, \\uXXXX escapes).
 Each value is written once only, as a storage does: orjson keeps the UTF-8 of a str it has written inside that
 str, which makes the second time quicker and the value larger.
 """
@@ -12,15 +12,24 @@ str, which makes the second time quicker and the value larger.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
-import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import orjson
+from contestants import Native
+from harness.columns import WALL, Column
+from harness.report import Progress, number
+from harness.rounds import Outcome, Series, median
 
 from nano_graphrag_redis import _native
+
+OURS, ORJSON, JSON = Native.name, "orjson", "json"
+ROUNDS = 31
+BYTES_A_TURN = 1_000_000
 
 SENTENCE = (
     "The company’s founder, Zoë Müller, moved the café from Zürich to São Paulo in 1998 – "
@@ -29,6 +38,7 @@ SENTENCE = (
 )
 PLAIN = SENTENCE.encode("ascii", "ignore").decode()
 CHINESE = "知识图谱把实体和它们之间的关系连接起来，从而回答更复杂的问题。\n"
+LANGUAGES = {"english": PLAIN, "european": SENTENCE, "chinese": CHINESE}
 
 
 def text(size: int, of: str) -> str:
@@ -72,46 +82,83 @@ def report(of: str) -> dict[str, Any]:
     }
 
 
-def race(
-    rounds: int, document: bytes, prepare: Callable[[bytes], Any], **calls: Callable[[Any], Any]
-) -> dict[str, float]:
-    """Median microseconds per call of each, by name. Every call has its own argument, made by `prepare`."""
-    repeats = max(20, 2_000_000 // len(document))
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            arguments = [prepare(document) for _ in range(repeats)]
-            start = time.perf_counter()
-            for argument in arguments:
-                call(argument)
-            samples[name].append((time.perf_counter() - start) / repeats * 1e6)
-    return {name: statistics.median(values) for name, values in samples.items()}
+SHAPES = {"answer": answer, "chunk": chunk, "report": report}
 
 
-def show(label: str, size: int, times: dict[str, float]) -> None:
-    ratios = (f"{times[name] / times['ours']:>8.2f}x {name}" for name in ("orjson", "json"))
-    print(f"{label:<34}{size:>7} B {times['ours']:>8.2f} us", *ratios)
+@dataclass(frozen=True)
+class Exercise:
+    """One document, read or written. Every call has an argument of its own, made by `prepare`."""
+
+    name: str
+    title: str
+    document: bytes
+    prepare: Callable[[bytes], Any]
+    calls: dict[str, Callable[[Any], Any]]
+    unit: ClassVar[str] = "document"
+    columns: ClassVar[tuple[Column, ...]] = (WALL,)
+
+    def turn(self, library: str) -> float:
+        """Seconds per call."""
+        repeats = max(10, BYTES_A_TURN // len(self.document))
+        arguments = [self.prepare(self.document) for _ in range(repeats)]
+        call = self.calls[library]
+        start = time.perf_counter()
+        for argument in arguments:
+            call(argument)
+        return (time.perf_counter() - start) / repeats
+
+
+def exercises() -> Iterator[Exercise]:
+    reading = {OURS: _native.loads, ORJSON: orjson.loads, JSON: json.loads}
+    writing = {OURS: _native.dumps, ORJSON: orjson.dumps, JSON: json.dumps}
+    for language, of in LANGUAGES.items():
+        for shape, make in SHAPES.items():
+            value = make(of)
+            about = f"{shape}_{language}"
+            documents = {"utf8": _native.dumps(value), "ascii": json.dumps(value).encode()}
+            for form, document in documents.items():
+                title = f"read   {shape:<7} {language:<9} {form:<6}"
+                yield Exercise(f"decode_{about}_{form}", title, document, bytes, reading)
+            title = f"write  {shape:<7} {language:<9} {'':<6}"
+            yield Exercise(f"encode_{about}", title, documents["utf8"], json.loads, writing)
+
+
+def race(exercise: Exercise, rounds: int) -> Outcome:
+    outcome = Outcome(exercise, {library: Series() for library in exercise.calls})
+    gc.collect()
+    gc.disable()  # what one library has left behind would be collected at the cost of another
+    try:
+        for _ in range(rounds):
+            for library, series in outcome.series.items():
+                series.figures.append({"wall": exercise.turn(library)})
+    finally:
+        gc.enable()
+    return outcome
+
+
+def show(exercise: Exercise, outcome: Outcome) -> None:
+    ours = median(outcome.series[OURS].column(WALL))
+    ratios = (f"{median(outcome.ratio(name, OURS)):>8.2f}x {name}" for name in (ORJSON, JSON))
+    print(f"  {exercise.title}{len(exercise.document):>7} B {number(ours):>7} us", *ratios)
+
+
+def race_all(rounds: int, progress: Progress) -> list[Outcome]:
+    print("\nthe codec alone: microseconds per document, and how many times longer the others take")
+    outcomes = []
+    for exercise in exercises():
+        progress(f"codec: {exercise.title}")
+        outcomes.append(race(exercise, rounds))
+        progress.clear()
+        show(exercise, outcomes[-1])
+    return outcomes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=31)
-    rounds = parser.parse_args().rounds
-    for language, of in {"english": PLAIN, "european": SENTENCE, "chinese": CHINESE}.items():
-        for shape in (answer, chunk, report):
-            value = shape(of)
-            documents = {"ascii": json.dumps(value).encode(), "utf-8": _native.dumps(value)}
-            for form, document in documents.items():
-                times = race(
-                    rounds, document, lambda d: d, ours=_native.loads, orjson=orjson.loads, json=json.loads
-                )
-                show(f"read  {language:<9}{shape.__name__:<9}{form}", len(document), times)
-            times = race(
-                rounds, document, json.loads, ours=_native.dumps, orjson=orjson.dumps, json=json.dumps
-            )
-            show(f"write {language:<9}{shape.__name__}", len(document), times)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    race_all(parser.parse_args().rounds, Progress())
 
 
 if __name__ == "__main__":

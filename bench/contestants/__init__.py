@@ -14,7 +14,18 @@ from .redis_replaced import RedisReplaced
 
 ALL: tuple[type[Contestant], ...] = (Native, RedisReplaced, RedisExpert, Glide, Coredis, JsonFile)
 
-__all__ = ["ALL", "KV", "Contestant", "Native", "by_name"]
+__all__ = [
+    "ALL",
+    "KV",
+    "Contestant",
+    "Coredis",
+    "Glide",
+    "JsonFile",
+    "Native",
+    "RedisExpert",
+    "RedisReplaced",
+    "by_name",
+]
 
 
 def by_name(name: str) -> type[Contestant]:

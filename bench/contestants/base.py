@@ -29,7 +29,7 @@ class Contestant(ABC):
     """One client. A run makes one object of each, opens it, and asks for one storage per namespace."""
 
     name: ClassVar[str]
-    imports: ClassVar[str]  # how a program imports it
+    imports: ClassVar[str]  # how a program imports it, in one line
     only: ClassVar[frozenset[str] | None] = None  # the workloads it takes part in; None: all
     share: ClassVar[float] = 1.0  # of the usual number of operations; less for one that would hold up all
 

@@ -23,14 +23,15 @@ STORED_ANSWERS = 2000  # a small project; the file is written as a whole each ti
 class JsonFile(Contestant):
     name = "JsonKVStorage"
     imports = "import nano_graphrag"
-    only = frozenset({"llm_call"})
+    only = frozenset({"llm_call", "worker"})
     share = 0.02
 
     async def open(self, endpoint: Endpoint) -> None:
         from nano_graphrag._storage.kv_json import JsonKVStorage
 
         self._class = JsonKVStorage
-        self._folder = tempfile.mkdtemp(prefix="ngr-bench-")
+        self._is_own_folder = endpoint.folder is None
+        self._folder = endpoint.folder or tempfile.mkdtemp(prefix="ngr-bench-")
         self._data: dict[str, dict[str, Any]] = {}
 
     def storage(self, namespace: str) -> KV:
@@ -50,4 +51,5 @@ class JsonFile(Contestant):
         return [rows.get(id) for id in ids]
 
     async def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._is_own_folder:
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -9,6 +9,8 @@ from harness.endpoint import Endpoint
 
 from .base import KV, Contestant
 
+PATIENCE = 30.0  # seconds; a thousand TLS handshakes on a busy machine take more than its default of 5
+
 
 class RedisAsyncio(Contestant):
     storage_class: ClassVar[type[Any]]
@@ -21,7 +23,9 @@ class RedisAsyncio(Contestant):
         import redis.asyncio
 
         trust = {"ssl_ca_certs": endpoint.authority} if endpoint.authority else {}
-        self._pool = self.make_pool(endpoint.url, socket_timeout=5.0, **trust)
+        self._pool = self.make_pool(
+            endpoint.url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, **trust
+        )
         self._client = redis.asyncio.Redis(connection_pool=self._pool)
 
     def storage(self, namespace: str) -> KV:

@@ -71,7 +71,6 @@ class RedisReplaced(RedisAsyncio):
         return redis.asyncio.ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            socket_connect_timeout=5.0,
             health_check_interval=30,
             retry=Retry(ExponentialBackoff(cap=10, base=1), retries=3),
             **options,

@@ -14,6 +14,7 @@ class Endpoint:
 
     port: int
     socket: str | None = None  # the path, when the run is to use it
+    folder: str | None = None  # with files, for a contestant that keeps some
     authority: str | None = None  # who has signed the server's certificate (a PEM file), when TLS is spoken
 
     @property

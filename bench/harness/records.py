@@ -85,7 +85,11 @@ def answers(count: int, kind: str = "answer") -> dict[str, Record]:
 
 
 def chunks(count: int, kind: str = "chunk") -> dict[str, Record]:
-    return {f"chunk-{digest(kind, i)}": chunk(i) for i in range(count)}
+    return {id: chunk(i) for i, id in enumerate(chunk_ids(count, kind))}
+
+
+def chunk_ids(count: int, kind: str = "chunk") -> list[str]:
+    return [f"chunk-{digest(kind, i)}" for i in range(count)]
 
 
 def reports(count: int) -> dict[str, Record]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
+import time
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from .columns import WALL, Column
@@ -32,11 +35,26 @@ def package_version(name: str) -> str | None:
         return None
 
 
+def processor() -> str:
+    """Its name, where the system tells."""
+    found = re.search(r"^model name\s*: (.*)$", read("/proc/cpuinfo"), re.MULTILINE)
+    return found.group(1) if found else platform.machine()
+
+
+def read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
 def environment(server_version: str, **options: object) -> dict[str, Any]:
     """Where the figures come from: without it they mean nothing."""
     return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": processor(),
         "python": platform.python_version(),
-        "system": platform.platform(),
+        "system": platform.system(),
         "processors": os.cpu_count(),
         "load": os.getloadavg()[0],
         "server": server_version,
@@ -90,31 +108,10 @@ def print_outcome(outcome: Outcome, ours: str) -> None:
 
 def times(outcome: Outcome, name: str, ours: str) -> str:
     """The median ratio and its range."""
-    if name == ours or outcome.series[ours].failure:
+    if name == ours or ours not in outcome.series or outcome.series[ours].failure:
         return ""
     ratios = outcome.ratio(name, ours)
     return f"{median(ratios):.2f} ({min(ratios):.1f}-{max(ratios):.1f})"
-
-
-def as_json(outcome: Outcome, ours: str) -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for name, series in outcome.series.items():
-        if series.failure:
-            rows[name] = {"failure": series.failure}
-            continue
-        rows[name] = {
-            column.name: {
-                "unit": column.unit,
-                "median": median(values),
-                "quartiles": quartiles(values),
-                "rounds": values,
-            }
-            for column in outcome.workload.columns
-            for values in [series.column(column)]
-        }
-        if name != ours and not outcome.series[ours].failure:
-            rows[name]["times_ours"] = median(outcome.ratio(name, ours))
-    return {"title": outcome.workload.title, "contestants": rows}
 
 
 def print_environment(where: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from .arena import Arena
 from .columns import Column, Figures
@@ -45,10 +45,14 @@ class Series:
 class Subject(Protocol):
     """What the report has to know of a workload."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    unit: ClassVar[str]
-    columns: ClassVar[tuple[Column, ...]]
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
 
 
 @dataclass

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -22,6 +22,8 @@ from .records import Record, encoded
 
 Transport = Literal["tcp", "unix", "tls"]
 
+FILL = "for i = ARGV[1], ARGV[2] do redis.call('SET', KEYS[1] .. string.format('%d', i), ARGV[3]) end"
+FILL_STEP = 50_000  # a script must end before clients give up
 READY_WITHIN = 15.0  # seconds
 
 
@@ -65,7 +67,7 @@ class Server:
             command += ["--port", "0", "--tls-port", str(port), *options]
         else:
             command += ["--port", str(port)]
-        self.endpoint = Endpoint(port, path if transport == "unix" else None, authority)
+        self.endpoint = Endpoint(port, socket=path if transport == "unix" else None, authority=authority)
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.admin = redis.Redis(unix_socket_path=path, protocol=2)
 
@@ -95,12 +97,21 @@ class Server:
         return str(self.admin.info("server")["redis_version"])
 
     def load(self, namespace: str, rows: Mapping[str, Record]) -> None:
+        self.load_encoded(namespace, ((id, encoded(row)) for id, row in rows.items()))
+
+    def load_encoded(self, namespace: str, rows: Iterable[tuple[str, bytes]]) -> None:
         pipe = self.admin.pipeline(transaction=False)
-        for id, row in rows.items():
-            pipe.set(key(namespace, id), encoded(row))
+        for id, document in rows:
+            pipe.set(key(namespace, id), document)
             if len(pipe) == 500:
                 pipe.execute()
         pipe.execute()
+
+    def fill(self, namespace: str, count: int, document: bytes) -> None:
+        """`count` rows with the ids 0, 1, 2 ..., made by the server itself."""
+        for start in range(0, count, FILL_STEP):
+            last = min(count, start + FILL_STEP) - 1
+            self.admin.eval(FILL, 1, key(namespace, ""), start, last, document)
 
     def remove(self, namespace: str, ids: list[str]) -> None:
         if ids:

@@ -32,10 +32,10 @@ def expect(what: str, got: object, wanted: object) -> None:
 
 
 class Workload(ABC):
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: str
+    title: str
     unit: ClassVar[str] = "call"  # of what `operations` counts
-    operations: ClassVar[int]
+    operations: int
     columns: ClassVar[tuple[Column, ...]] = (WALL, CPU)
 
     def count(self, arena: Arena) -> int:
@@ -100,23 +100,25 @@ class Sequential(_SingleReads):
 
 
 class ManyTasks(_SingleReads):
-    name = "get_64_tasks"
-    title = f"get_by_id, {TASKS} tasks, answers of 1.5 KB"
-    operations = 50 * TASKS
+    def __init__(self, name: str, tasks: int, operations: int) -> None:
+        self.name = name
+        self.title = f"get_by_id, {tasks:,} tasks, answers of 1.5 KB"
+        self.tasks, self.operations = tasks, operations
 
     async def run(self, arena: Arena, argument: list[str]) -> list[Any]:
         get = arena.answers.get_by_id
         result: list[Any] = [None] * len(argument)
 
         async def work(task: int) -> None:
-            for i in range(task, len(argument), TASKS):
+            for i in range(task, len(argument), self.tasks):
                 result[i] = await get(argument[i])
 
-        await asyncio.gather(*(work(task) for task in range(TASKS)))
+        await asyncio.gather(*(work(task) for task in range(self.tasks)))
         return result
 
     def limits(self, arena: Arena) -> list[Limit]:
-        return [RedisBenchmark("-c", "1", "-P", str(TASKS), "-n", "40000", "GET", self._key(arena))]
+        pipelined = ["-c", "1", "-P", str(self.tasks), "-n", "40000"]
+        return [RedisBenchmark(*pipelined, "GET", self._key(arena))]
 
 
 class Gather(_SingleReads):
@@ -405,7 +407,7 @@ class LongestBlock(Workload):
 
 ALL: tuple[Workload, ...] = (
     Sequential(),
-    ManyTasks(),
+    ManyTasks("get_64_tasks", TASKS, operations=50 * TASKS),
     Gather(),
     Upsert(),
     LLMCall(),
@@ -417,4 +419,9 @@ ALL: tuple[Workload, ...] = (
     FilterNewKeys(),
     SmallAmongLarge(),
     LongestBlock(),
+)
+
+SCALES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+SCALING: tuple[Workload, ...] = tuple(
+    ManyTasks(f"scaling_{tasks}", tasks, operations=max(500, 2 * tasks)) for tasks in SCALES
 )

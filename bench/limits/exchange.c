@@ -1,10 +1,10 @@
-/* The least a client can do: sends a file's bytes, takes in the reply without looking at it, and does so again.
- * What it reaches is the limit of any client that has to send the same request.
+/* The least a client can do: sends a file's bytes, takes in the reply without looking at it, and does so
+ * again. What it reaches is the limit of any client that has to send the same request.
  *
  *     exchange ADDRESS FILE bytes|lines N TIMES
  *
- * ADDRESS is a port of 127.0.0.1 or the path of a Unix socket; a reply has come when N bytes, or N ends of lines,
- * have. Prints the seconds of one exchange: by the wall clock, and of this process's CPU. */
+ * ADDRESS is a port of 127.0.0.1 or the path of a Unix socket; a reply has come when N bytes, or N ends of
+ * lines, have. Prints the seconds of one exchange: by the wall clock, and of this process's CPU. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -134,7 +134,8 @@ static double cpu_seconds(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 int main(int argc, char **argv)
