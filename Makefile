@@ -73,7 +73,7 @@ lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, cl
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --library=python --enable=warning,performance,portability \
-	    --inline-suppr -Isrc/core -Isrc/ext src tests/c tests/fuzz
+	    --inline-suppr -Isrc/core -Isrc/ext src tests/c tests/fuzz bench/limits
 	@rm -rf build/werror
 	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
 

@@ -23,10 +23,10 @@ from typing import Any
 
 import contestants
 from contestants import Contestant, Native
-from harness import figures, fresh, gate, growth, records, report, rounds, workloads
+from harness import figures, fresh, gate, growth, records, report, workloads
 from harness.arena import Arena, Stock
 from harness.report import Progress
-from harness.rounds import Outcome, Plan
+from harness.rounds import Outcome, Plan, race
 from harness.server import Server
 from harness.workloads import Workload
 
@@ -101,7 +101,7 @@ async def compare(
             if options.gate:
                 plan = gate.plan(workload.name)
                 taking_part = [a for a in arenas if gate.needs(workload.name, a.contestant.name)]
-            outcomes.append(await rounds.race(workload, taking_part, plan, progress))
+            outcomes.append(await race(workload, taking_part, plan, progress))
             progress.clear()
             report.print_outcome(outcomes[-1], OURS)
     return outcomes
@@ -145,7 +145,8 @@ class Run:
         kinds = [Native] if self.options.gate else self.kinds
         for subject in (*fresh.ALL, fresh.WORKER):
             if subject.name in self.names:
-                self._add([fresh.race(subject, kinds, server, self.options.rounds, self.progress)])
+                rounds = gate.FRESH_ROUNDS if self.options.gate else self.options.rounds
+                self._add([fresh.race(subject, kinds, server, rounds, self.progress)])
 
     def _add(self, outcomes: list[Outcome]) -> None:
         self.progress.clear()

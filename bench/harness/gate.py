@@ -68,6 +68,7 @@ class Ceiling:
     target: float
     floor: float
     above: str = ""  # a limit, whose figure is taken off
+    calm_column: str = ""  # one that a busy machine disturbs less, for the gate
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ class Ceiling:
 
     def calmest(self, figures: Workloads) -> float | None:
         """The best round: a busy machine makes times longer, never shorter."""
-        rounds = rounds_of(figures[self.workload], OURS, self.column)
+        rounds = rounds_of(figures[self.workload], OURS, self.calm_column or self.column)
         return self.reached(figures) if self.above or not rounds else min(rounds)
 
     def holds(self, reached: float, bound: float, tolerance: float = 0.0) -> bool:
@@ -146,12 +147,13 @@ TABLE: tuple[Row, ...] = (
     _codec("encode", "report", 0.5),
     Ceiling("latency", "p99", "ms", 5, 12),
     Ceiling("longest_block", "wall", "ms", 20, 20),
-    Ceiling("import", "import", "ms", 15, 40),
+    Ceiling("import", "import", "ms", 15, 40, calm_column="cpu"),
     Ceiling("memory", "idle", "KiB", 300, 300),
     Ceiling("pending", "whole", "KiB", 1024, 1400, above=FUTURES),
 )
 
-CODEC_ROUNDS = 9
+CODEC_ROUNDS = 7
+FRESH_ROUNDS = 3
 WORKLOADS = frozenset(name for row in TABLE for name in row.workloads)
 
 
@@ -163,7 +165,7 @@ def needs(workload: str, contestant: str) -> bool:
 
 def plan(workload: str) -> Plan:
     """More rounds where figures scatter; all together take less than a minute."""
-    return Plan(rounds=15, seconds=3)
+    return Plan(rounds=15, seconds=2.5)
 
 
 @dataclass(frozen=True)
