@@ -36,7 +36,8 @@ class Member:
     def __init__(self, name: str, *arguments: str) -> None:
         self.name = name
         self.figures = Figures()
-        self.memory: list[int] = []
+        self.memory: list[int] = []  # once a second
+        self.at_rest: list[int] = []  # after each round, when nothing is under way
         self.violations: list[dict[str, Any]] = []
         self.logged: deque[str] = deque(maxlen=20)
         self.has_ended = False
@@ -68,6 +69,8 @@ class Member:
                 self.violations.append(words)
             elif "log" in words:
                 self.logged.append(words["log"])
+            elif "at rest" in words:
+                self.at_rest.append(words["at rest"])
             elif "ready" in words:
                 self._is_ready.set()
             else:
@@ -140,9 +143,9 @@ class Run:
 
     def _judge(self, troubles: list[str]) -> bool:
         total = self._total()
-        memory = {member.name: member.memory for member in self._members if member.memory}
+        memory = {member.name: (member.memory, member.at_rest) for member in self._members if member.at_rest}
         is_judged = self._seconds >= report.JUDGED_FROM
-        growing = [name for name, series in memory.items() if is_judged and not report.is_flat(series)]
+        growing = [name for name, (_, at_rest) in memory.items() if is_judged and not report.is_flat(at_rest)]
         violations = [violation for member in self._members for violation in member.violations]
         print(report.summary(total, self._faults.counts, memory, self._seconds))
         is_good = not (violations or troubles or growing or total.violations.total())

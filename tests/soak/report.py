@@ -13,7 +13,7 @@ GROWTH = 0.05, 4 * MEBIBYTE  # the last third of a run may need so much more mem
 
 
 def middle_and_last(series: list[int]) -> tuple[float, float]:
-    """The median memory of the middle and of the last third of a run; the first third is for warming up."""
+    """The median memory between rounds, of the middle and the last third of a run; the first is for warming up."""
     third = len(series) // 3
     if not third:
         return 0.0, 0.0
@@ -33,7 +33,9 @@ def progress(elapsed: float, total: float, figures: Figures, faults: Counter[str
     )
 
 
-def summary(figures: Figures, faults: Counter[str], memory: dict[str, list[int]], seconds: float) -> str:
+def summary(
+    figures: Figures, faults: Counter[str], memory: dict[str, tuple[list[int], list[int]]], seconds: float
+) -> str:
     lines = [
         _counts("calls", figures.calls),
         _counts("outcomes", figures.outcomes),
@@ -44,7 +46,7 @@ def summary(figures: Figures, faults: Counter[str], memory: dict[str, list[int]]
         + ", ".join(f"{method} {wait:.2f} s" for method, wait in sorted(figures.longest.items(), key=_by_wait))
         + f"; at most {figures.bound_used:.0%} of the bound",
         f"log lines: {figures.log_lines}, {figures.log_lines / max(1, faults.total()):.1f} per fault",
-        *[_memory(name, series) for name, series in memory.items()],
+        *[_memory(name, *series) for name, series in memory.items()],
         *[f"{kind}: {figures.violations[kind]}" for kind in VIOLATIONS],
     ]
     return "\n".join(lines)
@@ -58,8 +60,12 @@ def _counts(title: str, counts: Counter[str]) -> str:
     return f"{title}: {counts.total():,}; " + ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
 
 
-def _memory(name: str, series: list[int]) -> str:
-    middle, last = middle_and_last(series)
-    steps = " ".join(f"{size / MEBIBYTE:.0f}" for size in [*series[:: max(1, len(series) // 8)], series[-1]])
+def _memory(name: str, series: list[int], at_rest: list[int]) -> str:
+    middle, last = middle_and_last(at_rest)
     thirds = f"middle third {middle / MEBIBYTE:.1f}, last third {last / MEBIBYTE:.1f}"
-    return f"memory of {name}: {steps} MiB; {thirds}: {'flat' if is_flat(series) else 'GROWS'}"
+    verdict = "flat" if is_flat(at_rest) else "GROWS"
+    return f"memory of {name}: {_steps(series)} MiB; between rounds {_steps(at_rest)} MiB, {thirds}: {verdict}"
+
+
+def _steps(series: list[int]) -> str:
+    return " ".join(f"{size / MEBIBYTE:.0f}" for size in [*series[:: max(1, len(series) // 8)], *series[-1:]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import json
 import logging
@@ -190,6 +191,7 @@ class Worker:
             self._wait_until_the_server_has_closed_everything()
             for loop in self.loops:
                 asyncio.run(loop.look_at_every_key())
+            say({"at rest": memory_at_rest()})
         with contextlib.closing(self._admin()) as client:
             for loop in self.loops:
                 loop.look_with_other_eyes(client)
@@ -252,6 +254,13 @@ def memory() -> int:
     """Bytes of this process that are in memory."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_at_rest() -> int:
+    """What is really held: without garbage, and without what malloc keeps of what was freed."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return memory()
 
 
 def main() -> None:
