@@ -9,12 +9,6 @@
 
 #define MAX_WORDS 4096
 
-/* The answer to one request, in the making. */
-struct answer {
-    char *data;
-    size_t len, room;
-};
-
 static void insist(bool condition, const char *what)
 {
     if (condition)
@@ -23,7 +17,7 @@ static void insist(bool condition, const char *what)
     abort();
 }
 
-static void add(struct answer *a, const char *data, size_t len)
+static void add(struct tiny_answer *a, const char *data, size_t len)
 {
     if (a->len + len > a->room) {
         a->room = 2 * (a->len + len);
@@ -34,19 +28,19 @@ static void add(struct answer *a, const char *data, size_t len)
     a->len += len;
 }
 
-static void add_text(struct answer *a, const char *text)
+static void add_text(struct tiny_answer *a, const char *text)
 {
     add(a, text, strlen(text));
 }
 
-static void add_header(struct answer *a, char mark, long long number)
+static void add_header(struct tiny_answer *a, char mark, long long number)
 {
     char text[32];
     snprintf(text, sizeof text, "%c%lld\r\n", mark, number);
     add_text(a, text);
 }
 
-static void add_bulk(struct answer *a, const char *data, size_t len)
+static void add_bulk(struct tiny_answer *a, const char *data, size_t len)
 {
     add_header(a, '$', (long long)len);
     add(a, data, len);
@@ -128,7 +122,7 @@ void tiny_fini(struct tiny *t)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-static void get(struct tiny *t, struct ngr_span key, struct answer *a)
+static void get(struct tiny *t, struct ngr_span key, struct tiny_answer *a)
 {
     long at = find(t, key);
     if (at < 0)
@@ -145,7 +139,7 @@ static bool is_shown(const struct tiny *t, const char *pattern, size_t at)
 
 /* The cursor counts down from the end of the table, so that rows removed behind it (those of the page before)
  * do not shift what is still to come: 0 begins at the end. */
-static void scan(struct tiny *t, const struct ngr_span *words, struct answer *a)
+static void scan(struct tiny *t, const struct ngr_span *words, struct tiny_answer *a)
 {
     char cursor[24], pattern[1000];
     size_t begin = strtoul(words[1].data, NULL, 10), shown = 0;
@@ -170,14 +164,14 @@ static bool is_word(struct ngr_span word, const char *text)
     return word.len == strlen(text) && memcmp(word.data, text, word.len) == 0;
 }
 
-static void set_many(struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+static void set_many(struct tiny *t, const struct ngr_span *words, size_t count, struct tiny_answer *a)
 {
     for (size_t i = 1; i + 1 < count; i += 2)
         set(t, words[i], words[i + 1]);
     add_text(a, "+OK\r\n");
 }
 
-static void remove_many(struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+static void remove_many(struct tiny *t, const struct ngr_span *words, size_t count, struct tiny_answer *a)
 {
     long long removed = 0;
     for (size_t i = 1; i < count; i++)
@@ -185,7 +179,8 @@ static void remove_many(struct tiny *t, const struct ngr_span *words, size_t cou
     add_header(a, ':', removed);
 }
 
-static void count_many(const struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+static void count_many(const struct tiny *t, const struct ngr_span *words, size_t count,
+                       struct tiny_answer *a)
 {
     long long there = 0;
     for (size_t i = 1; i < count; i++)
@@ -193,7 +188,7 @@ static void count_many(const struct tiny *t, const struct ngr_span *words, size_
     add_header(a, ':', there);
 }
 
-static void execute(struct tiny *t, const struct ngr_span *words, size_t count, struct answer *a)
+static void execute(struct tiny *t, const struct ngr_span *words, size_t count, struct tiny_answer *a)
 {
     if (is_word(words[0], "GET") || is_word(words[0], "GETEX")) {
         get(t, words[1], a);
@@ -230,10 +225,10 @@ static void queue(struct tiny *t, size_t n, const char *request, size_t len)
     q->len += len;
 }
 
-static void execute_queued(struct tiny *t, size_t n, struct answer *a)
+static void execute_queued(struct tiny *t, size_t n, struct tiny_answer *a)
 {
     static struct ngr_span words[MAX_WORDS];
-    struct answer all = {NULL, 0, 0};
+    struct tiny_answer all = {NULL, 0, 0};
     long long number = 0;
     size_t count;
     for (size_t at = 0; at < t->queued[n].len; number++) {
@@ -247,8 +242,7 @@ static void execute_queued(struct tiny *t, size_t n, struct answer *a)
     t->is_queueing[n] = false;
 }
 
-/* One request of connection `n`. */
-static void serve_request(struct tiny *t, size_t n, const char *request, size_t len, struct answer *a)
+void tiny_answer(struct tiny *t, size_t n, const char *request, size_t len, struct tiny_answer *a)
 {
     static struct ngr_span words[MAX_WORDS];
     size_t count;
@@ -283,7 +277,7 @@ static void cut(struct tiny *t, struct peer *peer)
 
 /* Sends what may be sent; true when the connections were cut at its end. */
 static bool send_answer(struct tiny *t, struct peer *peer, struct fake_loop *loop, size_t n,
-                        const struct answer *a)
+                        const struct tiny_answer *a)
 {
     bool is_cut = t->sends_at_most >= 0 && (size_t)t->sends_at_most <= a->len;
     size_t len = is_cut ? (size_t)t->sends_at_most : a->len, sent = 0;
@@ -317,8 +311,8 @@ static bool serve(struct tiny *t, struct peer *peer, struct fake_loop *loop, siz
         }
         if (len == 0)
             break;
-        struct answer a = {NULL, 0, 0};
-        serve_request(t, n, c->in + t->done[n], (size_t)len, &a);
+        struct tiny_answer a = {NULL, 0, 0};
+        tiny_answer(t, n, c->in + t->done[n], (size_t)len, &a);
         t->done[n] += (size_t)len;
         if (t->reads_at_most >= 0)
             t->reads_at_most -= len;

@@ -15,6 +15,12 @@ struct tiny_text {
     size_t len;
 };
 
+/* What is answered to one request or several, in the making; `data` belongs to whoever reads it. */
+struct tiny_answer {
+    char *data;
+    size_t len, room;
+};
+
 struct tiny {
     struct {
         struct tiny_text key, value;
@@ -37,6 +43,9 @@ void tiny_fini(struct tiny *t);
 void tiny_set(struct tiny *t, const char *key, const char *value);
 /* NULL when absent; with a NUL behind it. */
 const char *tiny_get(const struct tiny *t, const char *key);
+
+/* Appends the answer to one whole request of connection `n`. */
+void tiny_answer(struct tiny *t, size_t n, const char *request, size_t len, struct tiny_answer *a);
 
 /* Turns the loop and serves the peer's connections until nothing is left to do at this moment. */
 void tiny_run(struct tiny *t, struct fake_loop *loop, struct peer *peer);

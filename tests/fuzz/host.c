@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "mem.h"
+#include "harness_memory.h"
 
 /* The codec keeps an idle decoder with its stack, and three scratch buffers. */
 #define KEPT_BY_THE_CODEC 8
@@ -22,31 +22,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static PyObject *check;
-static long alive;
 
 const char *__asan_default_options(void)
 {
-    return "detect_leaks=0:quarantine_size_mb=16:malloc_context_size=6";
-}
-
-static void *counted_alloc(size_t size)
-{
-    void *p = malloc(size);
-    alive += p != NULL;
-    return p;
-}
-
-static void *counted_resize(void *old, size_t size)
-{
-    void *p = realloc(old, size);
-    alive += p && !old;
-    return p;
-}
-
-static void counted_release(void *p)
-{
-    alive -= p != NULL;
-    free(p);
+    return "detect_leaks=0";
 }
 
 static void insist(int condition, const char *what)
@@ -83,8 +62,7 @@ static const char boot[] =
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const struct ngr_mem counting = {counted_alloc, counted_resize, counted_release};
-    ngr_mem_use(&counting);
+    harness_fail_nth(0);
     start_python();
     insist(PyRun_SimpleString(boot) == 0, "the extension cannot be imported");
     PyObject *module = PyImport_ImportModule(TARGET);
@@ -99,6 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PyObject *done = PyObject_CallFunction(check, "y#", (const char *)data, (Py_ssize_t)size);
     insist(done != NULL, "check() raised");
     Py_DECREF(done);
-    insist(alive <= KEPT_BY_THE_CODEC, "the codec keeps more and more memory");
+    insist(harness_alive <= KEPT_BY_THE_CODEC, "the codec keeps more and more memory");
     return 0;
 }
