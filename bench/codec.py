@@ -82,6 +82,7 @@ def report(of: str) -> dict[str, Any]:
     }
 
 
+Calls = dict[str, Callable[[Any], Any]]
 SHAPES = {"answer": answer, "chunk": chunk, "report": report}
 
 
@@ -93,7 +94,7 @@ class Exercise:
     title: str
     document: bytes
     prepare: Callable[[bytes], Any]
-    calls: dict[str, Callable[[Any], Any]]
+    calls: Calls
     unit: ClassVar[str] = "document"
     columns: ClassVar[tuple[Column, ...]] = (WALL,)
 
@@ -109,8 +110,8 @@ class Exercise:
 
 
 def exercises() -> Iterator[Exercise]:
-    reading = {OURS: _native.loads, ORJSON: orjson.loads, JSON: json.loads}
-    writing = {OURS: _native.dumps, ORJSON: orjson.dumps, JSON: json.dumps}
+    reading: Calls = {OURS: _native.loads, ORJSON: orjson.loads, JSON: json.loads}
+    writing: Calls = {OURS: _native.dumps, ORJSON: orjson.dumps, JSON: json.dumps}
     for language, of in LANGUAGES.items():
         for shape, make in SHAPES.items():
             value = make(of)

@@ -1,9 +1,10 @@
 """All measurements, one after the other, and the pages that show them.
 
-    python bench/everything.py [--json FILE] [--rounds N]
+    python bench/everything.py [--part NAME] [--rounds N] [--json FILE]
 
-Each part is a run of kv.py in a process of its own, so that none meets what another has left behind. With
---json the figures go there, and no page is written: `bench/publish.py FILE FOLDER` makes some."""
+Each part is a run of kv.py in a process of its own, so that none meets what another has left behind. Parts that
+are not measured stay as they are in the file. With --json the figures go there, and no page is written:
+`bench/publish.py FILE FOLDER` makes some."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ PARTS = (
     Part("main", "all workloads over loopback TCP", 9, [*CALLS, *ALONE, "codec"], minutes=6),
     Part("scaling", "from 1 to 1,000 tasks", 3, ["scaling"], minutes=1.5),
     Part("growth", "from 1,000 to 1,000,000 rows", 9, ["growth"], minutes=1),
-    Part("worker", "the memory of a worker", 3, ["worker"], minutes=1.5),
+    Part("worker", "the memory of a worker", 2, ["worker"], minutes=1.5),
     Part("uvloop", "the same calls under uvloop", 3, CALLS, ("--uvloop",), minutes=2),
     Part("unix", "the same calls over a Unix socket", 3, CALLS, ("--transport", "unix"), minutes=2),
     Part("tls", "the same calls over TLS", 3, CALLS, ("--transport", "tls"), minutes=3),
@@ -61,19 +62,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="instead of docs/ and README.md")
+    parser.add_argument("--part", action="append", choices=[part.name for part in PARTS], help="default: all")
     parser.add_argument("--rounds", type=int, help="instead of each part's own number")
     options = parser.parse_args()
+    file = options.json or publish.FIGURES
+    parts = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    chosen = [part for part in PARTS if not options.part or part.name in options.part]
     start = time.monotonic()
-    parts = {}
-    for number, part in enumerate(PARTS):
-        left = sum(other.minutes for other in PARTS[number:])
-        print(f"\n=== {number + 1} of {len(PARTS)}: {part.about} (about {left:.0f} minutes to go)", flush=True)
+    for number, part in enumerate(chosen):
+        left = sum(other.minutes for other in chosen[number:])
+        print(f"\n=== {number + 1} of {len(chosen)}: {part.about} (about {left:.0f} minutes to go)", flush=True)
         parts[part.name] = measure(part, options.rounds)
-    figures.write(options.json or publish.FIGURES, parts)
+        figures.write(file, {part.name: parts[part.name] for part in PARTS if part.name in parts})
     gate.print_verdicts(gate.verdicts(parts["main"]["workloads"]))
     if not options.json:
         publish.publish()
-    print(f"\n{(time.monotonic() - start) / 60:.0f} minutes; the figures are in {options.json or publish.FIGURES}")
+    print(f"\n{(time.monotonic() - start) / 60:.0f} minutes; the figures are in {file}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -32,7 +33,7 @@ from harness.workloads import Workload
 
 OURS = Native.name
 TRANSPORTS = {"tcp": "loopback TCP", "unix": "a Unix socket", "tls": "TLS on loopback TCP"}
-USUAL = [workload.name for workload in (*workloads.ALL, *fresh.ALL)]
+USUAL = [*(workload.name for workload in workloads.ALL), *(subject.name for subject in fresh.ALL)]
 UPON_REQUEST = ["codec", "scaling", "growth", "worker"]  # some measure more than one thing
 
 
@@ -177,11 +178,11 @@ def main() -> int:
     options = parse()
     logging.disable(logging.WARNING)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    where = report.environment(transport=TRANSPORTS[options.transport], uvloop=options.uvloop)
+    start = time.monotonic()
     run = Run(options, Progress(), chosen_names(options))
     run.go()
-    where = report.environment(
-        run.server_version, transport=TRANSPORTS[options.transport], uvloop=options.uvloop
-    )
+    where["server"] = run.server_version
     report.print_environment(where)
     measured = run.figures
     if options.gate:
@@ -190,6 +191,7 @@ def main() -> int:
         figures.write(options.json, {"environment": where, "workloads": measured})
     if options.gate:
         gate.print_floors(measured)
+        print(f"{time.monotonic() - start:.0f} seconds")
         return 1 if gate.missed(measured) else 0
     gate.print_verdicts(gate.verdicts(measured))
     return 0

@@ -121,7 +121,7 @@ def _opening(parts: Parts) -> str:
 
 Written by `make bench` on {where["date"]}; `make bench-report` writes it again from
 [benchmarks.json](benchmarks.json), which has every round.
-{where["machine"]}, {where["processors"]} processors, {where["system"]};
+{where["machine"]}, {where["processors"]} processors (load {where["load"]:.1f} before the run), {where["system"]};
 Python {where["python"]}, redis-server {where["server"]}, {packages}.
 
 ![Calls per second of each client, and the limit, workload by workload](benchmarks.png)"""

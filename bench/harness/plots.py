@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .limits import BENCHMARK
 from .pages import OURS, limit_of
 
 Parts = dict[str, Any]
+Ends = dict[str, tuple[float, float, str]]  # of lines: x, y and colour by name
 
 COLOURS = {
     Native.name: "#c0392b",
@@ -122,13 +124,13 @@ def draw_main(parts: Parts, folder: Path) -> None:
 # --- curves -----------------------------------------------------------------------------------------------
 
 
-def curve(axes: Axes, xs: list[float], ys: list[float], name: str, colour: str, **style: Any) -> None:
-    """A line with its name at its end."""
+def curve(axes: Axes, xs: Sequence[float], ys: Sequence[float], name: str, colour: str, **style: Any) -> None:
+    """Ours is the thickest."""
     is_ours = name == OURS
     axes.plot(xs, ys, marker="o", markersize=4, linewidth=2.6 if is_ours else 1.6, color=colour, **style)
 
 
-def name_ends(axes: Axes, ends: dict[str, tuple[float, float, str]]) -> None:
+def name_ends(axes: Axes, ends: Ends) -> None:
     """Names at the ends of the lines, moved apart where they would meet (the scale is logarithmic)."""
     lowest = 0.0
     for name, (x, y, colour) in sorted(ends.items(), key=lambda end: end[1][1]):
@@ -153,13 +155,13 @@ def draw_scaling(parts: Parts, folder: Path) -> None:
     figures: Workloads = parts["scaling"]["workloads"]
     tasks = [int(name.split("_")[1]) for name in figures]
     figure, axes = plt.subplots(figsize=(9.5, 5.4), layout="constrained")
-    ends = {}
+    ends: Ends = {}
     for name in [*COLOURS, BENCHMARK]:
         found = [(n, rates(w)[name]) for n, w in zip(tasks, figures.values(), strict=True) if name in rates(w)]
         if found:
             colour = COLOURS.get(name, LIMIT)
             dashes = {} if name in COLOURS else {"linestyle": (0, (4, 2))}
-            xs, ys = map(list, zip(*found, strict=True))
+            xs, ys = zip(*found, strict=True)
             curve(axes, xs, ys, name, colour, **dashes)
             label = name if name in COLOURS else f"{name}, as many in flight"
             ends[label] = (xs[-1], ys[-1], colour)
@@ -173,7 +175,7 @@ def draw_scaling(parts: Parts, folder: Path) -> None:
 def draw_growth(parts: Parts, folder: Path) -> None:
     figures: Workloads = parts["growth"]["workloads"]
     figure, axes = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
-    ends = {}
+    ends: Ends = {}
     for workload, colour in zip(figures.values(), ("#c0392b", "#486581", "#d9902f"), strict=True):
         sizes = [int(name.split()[0].replace(",", "")) for name in workload["contestants"]]
         costs = [middle(workload, name, "wall") or 0.0 for name in workload["contestants"]]

@@ -48,7 +48,7 @@ def read(path: str) -> str:
         return ""
 
 
-def environment(server_version: str, **options: object) -> dict[str, Any]:
+def environment(**options: object) -> dict[str, Any]:
     """Where the figures come from: without it they mean nothing."""
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -56,8 +56,7 @@ def environment(server_version: str, **options: object) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "server": server_version,
+        "load": round(os.getloadavg()[0], 1),  # before the run
         "packages": {name: package_version(name) for name in PACKAGES},
         **options,
     }
