@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from canary import CANARY, ENCODED, all_of, is_shown_in
+from figures import Figure
 from fresh import run
 from scripted import GREETING, Peer, Script, ScriptedServer, answering, bulk
 from servers import Server, free_port
@@ -198,7 +199,7 @@ async def test_neither_silence_nor_closing_nor_cancelling_shows_it() -> None:
 
 
 def test_a_process_that_logs_everything_and_prints_every_object_does_not_show_it(
-    start_server: Callable[..., Server],
+    start_server: Callable[..., Server], figure: Figure
 ) -> None:
     """asyncio's debug mode prints each callback, task and future; then all objects of the package are printed."""
     server = start_server("redis", password=CANARY)
@@ -244,6 +245,7 @@ def test_a_process_that_logs_everything_and_prints_every_object_does_not_show_it
     assert "Executing <" in ended.out, "asyncio has shown its callbacks"
     assert "Settings(" in ended.out
     assert "refused" in ended.out
+    figure("characters of logs and reprs looked through", len(ended.out + ended.err))
     assert not is_shown_in(ended.out + ended.err)
 
 

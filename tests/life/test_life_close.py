@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from figures import Figure
 from scripted import Peer, ScriptedServer
 from servers import Server
 from storages import storage, until, until_idle
@@ -49,14 +51,16 @@ async def all_waiting(kv: Any, copies: int = 1) -> list[asyncio.Future[Any]]:
 
 
 @pytest.mark.parametrize("is_connected", [False, True], ids=["first calls", "connected"])
-async def test_closing_ends_the_calls_that_wait(server: Server, is_connected: bool) -> None:
+async def test_closing_ends_the_calls_that_wait(server: Server, figure: Figure, is_connected: bool) -> None:
     kv = storage(server.url, "full_docs")
     if is_connected:
         await kv
     with server.frozen():
         tasks = await all_waiting(kv, 20)
+        started = time.monotonic()
         await kv.aclose()
         outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1.0)
+    figure(f"until {len(tasks)} waiting calls have ended", time.monotonic() - started, "s")
     assert {type(outcome) for outcome in outcomes} == {ClosedError}
     texts = {str(outcome) for outcome in outcomes}
     assert all(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from figures import Figure
 from fresh import run
 from servers import Server
 
@@ -117,10 +118,12 @@ ENDINGS = {
 @pytest.mark.parametrize("flags", [(), ("-X", "dev", "-W", "error")], ids=["plain", "strict"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_interpreter_ends_in_silence(
-    start_server: Callable[..., Server], ending: str, flags: tuple[str, ...]
+    start_server: Callable[..., Server], figure: Figure, ending: str, flags: tuple[str, ...]
 ) -> None:
     server = start_server()
-    run(START + ENDINGS[ending], server.url, flags=flags).assert_silent()
+    ended = run(START + ENDINGS[ending], server.url, flags=flags)
+    figure("characters on stderr", len(ended.err))
+    ended.assert_silent()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from figures import Figure
 from scripted import ScriptedServer, answering, bulk
 from servers import Server
 from storages import NO_PATIENCE, OUTAGE, storage
@@ -101,7 +102,7 @@ async def test_initialized_tells_whether_the_server_has_answered(server: Server)
 # --- the log -------------------------------------------------------------------------------------------
 
 
-async def test_an_outage_and_its_end_are_one_line_each(server: Server, lines: Any) -> None:
+async def test_an_outage_and_its_end_are_one_line_each(server: Server, lines: Any, figure: Figure) -> None:
     kv = storage(server.url, redis_durability="none", **NO_PATIENCE)
     await kv.upsert({"a": 1})
     assert lines() == []
@@ -111,6 +112,7 @@ async def test_an_outage_and_its_end_are_one_line_each(server: Server, lines: An
     server.start()
     await kv.get_by_id("a")
     told = lines()
+    figure("log lines for 250 failed calls, the outage and its end", len(told))
     assert len(told) == 2, told
     assert told[0].startswith(f"redis://127.0.0.1:{server.port}/0: ")
     assert told[1] == f"redis://127.0.0.1:{server.port}/0: reachable again"
