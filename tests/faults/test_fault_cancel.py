@@ -57,7 +57,7 @@ async def assert_in_step(kv: Any) -> None:
 async def test_the_reply_of_a_cancelled_call_is_dropped(slow: Proxy, name: str) -> None:
     async with storage(slow.url, redis_max_connections=1) as kv:
         await kv.upsert(RECORDS)
-        slow.delay = lambda: 0.1
+        slow.delay = lambda: 0.5
         task = asyncio.ensure_future(CALLS[name](kv))
         await asyncio.sleep(0.03)  # the request is on its way, the answer is not
         task.cancel()
@@ -112,7 +112,7 @@ async def test_a_coroutine_closed_while_it_waits_gives_its_call_up(slow: Proxy) 
 async def test_wait_for_gives_up_and_the_next_call_is_right(slow: Proxy) -> None:
     async with storage(slow.url, redis_max_connections=1) as kv:
         await kv.upsert(RECORDS)
-        slow.delay = lambda: 0.05
+        slow.delay = lambda: 0.2
         for n in range(10):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(kv.get_by_id(f"id-{n}"), 0.005)
