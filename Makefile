@@ -68,12 +68,10 @@ mutants: system-build system-test $(STAMP)-demo $(STAMP)-test ## Take protection
 	@$(PY) tests/mutants/mutate.py $(ARGS)
 
 .PHONY: lint
-lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, clang-format, cppcheck, and gcc with -Werror
+lint: system-build $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, clang-format, and gcc with -Werror
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
-	cppcheck --quiet --error-exitcode=1 --std=c11 --library=python --enable=warning,performance,portability \
-	    --inline-suppr -Isrc/core -Isrc/ext src tests/c tests/fuzz bench/limits
 	@rm -rf build/werror
 	NGR_WERROR=1 $(PY) setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror
 
@@ -81,6 +79,10 @@ lint: system-build system-lint $(STAMP)-venv $(STAMP)-lint ## Run ruff, mypy, cl
 soak: SECONDS = 600
 soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faults, all answers checked; SECONDS=600 SEED=1
 	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: analyze
+analyze: system-build system-analyze $(STAMP)-venv $(STAMP)-analyze ## Run gcc -fanalyzer, clang-tidy and cppcheck
+	@$(MAKE) -f tools/analyze.mk -j$$(getconf _NPROCESSORS_ONLN) PY=$(PY) CLANG_TIDY=$(VENV)/bin/clang-tidy
 
 .PHONY: bench
 bench: system-test $(BENCH_STAMP)-peers $(BENCH_STAMP)-build build/bench/exchange ## Measure against other clients (25 minutes); ARGS=--gate, ARGS=--help
@@ -109,8 +111,8 @@ help: ## List these goals
 
 # ---- what the goals need: system packages (checked each time, in under a second), then the venv ----
 
-.PHONY: system-build system-test system-lint system-fuzz
-system-build system-test system-lint system-fuzz: system-%:
+.PHONY: system-build system-test system-analyze system-fuzz
+system-build system-test system-analyze system-fuzz: system-%:
 	@tools/bootstrap.sh $*
 
 $(STAMP)-venv: | system-build
@@ -131,7 +133,7 @@ $(STAMP)-demo: demo/requirements.txt | $(STAMP)-venv
 	@$(PY) -m demo.tables $(TIKTOKEN_CACHE_DIR)
 	@touch $@
 
-$(STAMP)-test $(STAMP)-lint: $(STAMP)-%: tools/requirements-%.txt | $(STAMP)-venv
+$(STAMP)-test $(STAMP)-lint $(STAMP)-analyze: $(STAMP)-%: tools/requirements-%.txt | $(STAMP)-venv
 	@echo "Installing the tools of \`make $*\`"
 	@$(PIP) install -r $<
 	@touch $@

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the system has what a goal of the Makefile needs, and says nothing when it does:
 #
-#     tools/bootstrap.sh GOAL...        a goal is build, test, lint or fuzz
+#     tools/bootstrap.sh GOAL...        a goal is build, test, analyze or fuzz
 #
 # Each need is checked by a fact (this compiles, that command exists), never by asking for a package: what came
 # with Homebrew, from source or with pyenv counts. What is missing is installed by apt when that is possible
@@ -91,7 +91,12 @@ check_test() {
     need "redis-server" redis-server have redis-server
 }
 
-check_lint() { need "cppcheck" cppcheck have cppcheck; }
+analyzes_c() { gcc -fanalyzer -x c -fsyntax-only - <<<'int x;'; }
+
+check_analyze() {
+    need "gcc 10 or newer (-fanalyzer)" build-essential analyzes_c
+    need "cppcheck" cppcheck have cppcheck
+}
 
 check_fuzz() {
     need "clang ($CLANG)" clang have "$CLANG"
@@ -147,7 +152,7 @@ main() {
     local goal
     if [ $# = 0 ]; then set -- build; fi
     for goal in "$@"; do
-        case $goal in build | test | lint | fuzz) ;; *) echo "bootstrap: no goal \`$goal\`: build, test, lint, fuzz" >&2 && exit 2 ;; esac
+        case $goal in build | test | analyze | fuzz) ;; *) echo "bootstrap: no goal \`$goal\`: build, test, analyze, fuzz" >&2 && exit 2 ;; esac
     done
     check "$@"
     if [ ${#missing[@]} = 0 ]; then return; fi

@@ -197,6 +197,7 @@ static void advance(struct ngr_conn *c, size_t bytes)
         struct ngr_req *r = c->partial;
         if (!r) {
             r = ngr_of(ngr_list_pop(&c->unwritten), struct ngr_req, node);
+            assert(r); /* whose bytes would they be? */
             ngr_list_push(&c->written, &r->node);
             r->place = NGR_REQ_WRITTEN;
             c->last_batch++;

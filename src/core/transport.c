@@ -225,6 +225,7 @@ bool ngr_transport_has_buffered(const struct ngr_transport *t)
 
 const char *ngr_transport_error(const struct ngr_transport *t, struct ngr_io io)
 {
+    /* The texts of known numbers are constants: NOLINTNEXTLINE(concurrency-mt-unsafe) */
     return t->tls && !io.error ? ngr_tls_error(t->tls) : strerror(io.error);
 }
 

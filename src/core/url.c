@@ -5,6 +5,7 @@
 #include "url.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -518,10 +519,12 @@ static ngr_status read_option(struct parse *p, struct span item)
     if (st != NGR_OK)
         return st;
     st = decode(p, value, true, "the value of an option", &option.value);
-    if (st == NGR_OK)
-        return keep_option(p, option);
-    ngr_release_secret(option.name);
-    return st;
+    if (st != NGR_OK) {
+        ngr_release_secret(option.name);
+        return st;
+    }
+    assert(option.name && option.value);
+    return keep_option(p, option);
 }
 
 static ngr_status read_query(struct parse *p)

@@ -149,9 +149,9 @@ static int encode_int(struct encoder *e, PyObject *value)
 static const char *float_text(double value, char **owned)
 {
     *owned = NULL;
-    if (value != value)
+    if (Py_IS_NAN(value))
         return "NaN";
-    if (value - value != 0)
+    if (Py_IS_INFINITY(value))
         return value > 0 ? "Infinity" : "-Infinity";
     *owned = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     return *owned;

@@ -84,6 +84,7 @@ struct PyModuleDef ext_module = {
     .m_free = module_free,
 };
 
+/* The import looks it up: NOLINTNEXTLINE(misc-use-internal-linkage) */
 PyMODINIT_FUNC PyInit__native(void)
 {
     return PyModuleDef_Init(&ext_module);

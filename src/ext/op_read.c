@@ -166,7 +166,7 @@ static int hold_fields(struct op *op, PyObject *fields)
 static PyObject *new_list_of_none(size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t i = 0; list && i < count; i++)
+    for (Py_ssize_t i = 0; list && i < (Py_ssize_t)count; i++)
         PyList_SET_ITEM(list, i, Py_NewRef(Py_None));
     return list;
 }

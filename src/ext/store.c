@@ -318,6 +318,7 @@ static void close_ops(struct store *store, const struct conn_set *set)
         ngr_node_unlink(n);
         ngr_list_push(&own, n);
     }
+    /* Until `own` is empty: NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape) */
     while ((n = ngr_list_first(&own)))
         op_close(ngr_of(n, struct op, node));
 }

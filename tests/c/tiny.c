@@ -19,11 +19,12 @@ static void insist(bool condition, const char *what)
 
 static void add(struct tiny_answer *a, const char *data, size_t len)
 {
-    if (a->len + len > a->room) {
-        a->room = 2 * (a->len + len);
+    if (a->len + len >= a->room) {
+        a->room = 2 * (a->len + len) + 1;
         a->data = realloc(a->data, a->room);
-        insist(a->data != NULL, "no memory");
     }
+    if (!a->data)
+        abort();
     memcpy(a->data + a->len, data, len);
     a->len += len;
 }

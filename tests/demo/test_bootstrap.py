@@ -12,7 +12,7 @@ import pytest
 
 BOOTSTRAP = Path(__file__).parents[2] / "tools" / "bootstrap.sh"
 TOOLS = ("bash", "env", "cat", "mktemp", "rm", "dirname")
-PRESENT = ("cc", "c++", "pkg-config", "redis-server", "cppcheck")
+PRESENT = ("cc", "gcc", "c++", "pkg-config", "redis-server", "cppcheck")
 
 
 class Machine:
@@ -58,7 +58,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_nothing_is_said_and_done_when_nothing_is_missing(machine):
-    result = machine.run("build", "test", "lint")
+    result = machine.run("build", "test", "analyze")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert machine.installed() == []
     assert os.listdir(machine.folder) == ["bin"]
@@ -78,7 +78,7 @@ def test_only_the_goals_that_are_named_are_checked(machine):
     machine.lacks("redis-server", "cppcheck")
     assert machine.run("build").returncode == 0
     assert "install -y redis-server\n" in machine.run("test").stderr
-    assert "install -y cppcheck\n" in machine.run("lint").stderr
+    assert "install -y cppcheck\n" in machine.run("analyze").stderr
 
 
 def test_a_package_is_named_once(machine):
@@ -93,7 +93,7 @@ def test_root_installs_what_is_missing(machine):
     bring = f"ln -s cc {machine.bin}/cppcheck"
     machine.has("apt-get", f'echo "$*" >>{machine.folder}/apt.log; [ "$1" = update ] || {bring}')
     (machine.bin / "ln").symlink_to(shutil.which("ln") or "")
-    result = machine.run("lint")
+    result = machine.run("analyze")
     assert result.returncode == 0, result.stderr
     update, install = machine.installed()
     assert update == "update"
@@ -104,7 +104,7 @@ def test_root_installs_what_is_missing(machine):
 def test_sudo_without_a_password_is_used(machine):
     machine.lacks("cppcheck")
     machine.has("sudo", f'echo "sudo $*" >>{machine.folder}/apt.log')
-    result = machine.run("lint")
+    result = machine.run("analyze")
     assert result.returncode == 1
     assert "apt succeeded, but this is still missing:\n    - cppcheck\n" in result.stderr
     assert "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get update" in machine.installed()
@@ -113,21 +113,21 @@ def test_sudo_without_a_password_is_used(machine):
 def test_a_sudo_that_asks_is_not_used(machine):
     machine.lacks("cppcheck")
     machine.has("sudo", "exit 1")
-    assert "    sudo apt-get update && " in machine.run("lint").stderr
+    assert "    sudo apt-get update && " in machine.run("analyze").stderr
 
 
 def test_what_apt_says_is_shown_when_it_fails(machine):
     machine.lacks("cppcheck")
     machine.has("id", "echo 0")
     machine.has("apt-get", "echo E: Unable to locate package; exit 100")
-    result = machine.run("lint")
+    result = machine.run("analyze")
     assert result.returncode == 1
     assert "E: Unable to locate package\nbootstrap: apt failed" in result.stderr
 
 
 def test_a_system_without_apt_gets_the_names(machine):
     machine.lacks("cppcheck", "apt-get")
-    result = machine.run("lint")
+    result = machine.run("analyze")
     assert result.returncode == 1
     assert "no apt-get" in result.stderr
     assert "    cppcheck\n" in result.stderr
@@ -152,4 +152,4 @@ def test_a_python_without_headers_is_named_with_the_way_out(machine):
 
 def test_an_unknown_goal_is_refused(machine):
     result = machine.run("bild")
-    assert (result.returncode, result.stderr) == (2, "bootstrap: no goal `bild`: build, test, lint\n")
+    assert (result.returncode, result.stderr) == (2, "bootstrap: no goal `bild`: build, test, analyze, fuzz\n")
