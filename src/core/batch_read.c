@@ -18,6 +18,7 @@ enum read_mode { READ_GET, READ_MGET, READ_GETEX, READ_EXISTS, READ_EXISTS_GROUP
 #define PART_FIRST_KEYS 16 /* while nothing is known about the size of values */
 #define EXISTS_KEYS     1024
 #define GROUP_KEYS      16   /* in one EXISTS: most of what there is to gain, and few of them mixed */
+#define PROBE_KEYS      128  /* the first part of many: shows whether groups pay, before the rest is sent */
 #define WEIGHT_BYTES    512  /* so much to be answered weighs as much as one small request */
 #define USUAL_BYTES     4096 /* of a value, while nothing is known */
 #define COMMAND_BYTES   96   /* more than the words around a key ever take */
@@ -37,8 +38,9 @@ struct read_call {
     struct ngr_keys keys;
     enum read_mode mode;
     long long renew;
-    size_t next;  /* the first index that no part serves yet */
-    size_t parts; /* under way */
+    size_t next;     /* the first index that no part serves yet */
+    size_t parts;    /* under way */
+    bool is_probing; /* EXISTS_GROUP: the answer to the first part decides how the rest is asked */
     struct read_part *prepared;
     struct read_part solo; /* a call for one key needs no second allocation; its bytes follow */
 };
@@ -78,7 +80,7 @@ static size_t key_room(const struct read_call *rc, size_t index)
 /* How many keys the next part takes, and the room its bytes need at most. */
 static size_t part_keys(const struct read_call *rc, size_t *room)
 {
-    size_t most = EXISTS_KEYS, count = 0;
+    size_t most = rc->is_probing ? PROBE_KEYS : EXISTS_KEYS, count = 0;
     double expected = rc->call.host ? rc->call.host->value_bytes : 0;
     if (!asks_existence(rc->mode)) {
         most = expected > 0 ? (size_t)(PART_BYTES / expected) : PART_FIRST_KEYS;
@@ -311,7 +313,7 @@ static struct read_part *second_look(struct read_call *rc, const struct read_par
 
 static void send_parts(struct read_call *rc)
 {
-    while (rc->parts < PARTS_UNDER_WAY && rc->next < rc->keys.count) {
+    while (rc->parts < (rc->is_probing ? 1 : PARTS_UNDER_WAY) && rc->next < rc->keys.count) {
         struct read_part *part = next_part(rc);
         if (!part)
             return;
@@ -330,8 +332,10 @@ static void on_answered(struct ngr_req *r)
     bool needs_second = part->unclear_count > 0;
     if (needs_second)
         second = second_look(rc, part);
-    if (rc->mode == READ_EXISTS_GROUP && part->unclear_count > part->count / 2)
-        rc->mode = READ_EXISTS; /* so mixed that groups do not pay */
+    rc->is_probing = false;
+    if (rc->mode == READ_EXISTS_GROUP && part->unclear_count > part->count / 4 * 3)
+        rc->mode =
+            READ_EXISTS; /* so mixed that groups do not pay: each costs a quarter of its keys one by one */
     rc->parts--;
     ngr_call_drop(r);
     if (second) {
@@ -396,6 +400,7 @@ static struct ngr_call *new_read(const struct ngr_keys *keys, enum read_mode mod
     rc->keys = *keys;
     rc->mode = mode;
     rc->renew = renew;
+    rc->is_probing = mode == READ_EXISTS_GROUP && keys->count > PROBE_KEYS;
     if (is_solo)
         prepare_solo(rc, room);
     else

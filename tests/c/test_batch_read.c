@@ -398,6 +398,70 @@ TEST(at_most_four_parts_are_under_way_and_every_key_is_answered)
     scene_close(&s);
 }
 
+/* Answers EXISTS: with `step` 2 every other key is there, with 1 every one. Notes in `keys` how many keys
+ * each command was about, and answers how many commands there were. */
+static size_t answer_existence(struct scene *s, size_t step, size_t keys[4096])
+{
+    struct ngr_span words[32];
+    size_t begin = 0, commands = 0, count = 0;
+    peer_read(&s->peer, 0);
+    size_t len = s->peer.conns[0].len;
+    static char answers[4096 * 8];
+    size_t answered = 0;
+    char *data = malloc(len + 1);
+    CHECK(data);
+    memcpy(data, peer_take(&s->peer, 0), len);
+    for (; begin < len && commands < 4096; commands++) {
+        unsigned there = 0;
+        long bytes = peer_parse(data + begin, len - begin, words, 32, &count);
+        CHECK(bytes > 0);
+        for (size_t i = 1; i < count; i++)
+            there += strtoul(words[i].data + 2, NULL, 10) % step == 0;
+        answered += (size_t)snprintf(answers + answered, sizeof answers - answered, ":%u\r\n", there);
+        keys[commands] = count - 1;
+        begin += (size_t)bytes;
+    }
+    free(data);
+    for (size_t sent = 0; sent < answered; fake_loop_settle(&s->loop))
+        sent += peer_send_bytes(&s->peer, 0, answers + sent, answered - sent);
+    return commands;
+}
+
+static unsigned char existence[MANY];
+
+static ngr_status note_existence(void *user, size_t index, long long number)
+{
+    existence[index] = (unsigned char)(number ? 'y' : 'n');
+    return NGR_OK;
+}
+
+static const struct ngr_sink noting_existence = {.number = note_existence, .done = note_end};
+
+TEST(the_first_part_of_many_decides_whether_groups_pay)
+{
+    static size_t keys[4096];
+    for (size_t step = 1; step <= 2; step++) {
+        struct scene s;
+        int end = 0;
+        const struct ngr_keys all = many_keys(MANY);
+        open_ready(&s);
+        memset(existence, 0, sizeof existence);
+        CHECK(ngr_exists(s.client, &all, &noting_existence, &end) != NULL);
+        fake_loop_settle(&s.loop);
+        CHECK_INT(answer_existence(&s, step, keys), 8); /* 128 keys, 16 in each */
+        CHECK_INT(keys[0], 16);
+        size_t second = answer_existence(&s, step, keys);
+        CHECK_INT(keys[0], step == 1 ? 16 : 1);
+        CHECK(step == 1 ? second < 200 : second > 2000);
+        for (unsigned round = 0; !end && round < 10; round++)
+            answer_existence(&s, step, keys);
+        CHECK_INT(end, 1);
+        for (size_t i = 0; i < MANY; i++)
+            CHECK(existence[i] == (i % step == 0 ? 'y' : 'n'));
+        scene_close(&s);
+    }
+}
+
 TEST(parts_of_large_values_are_small)
 {
     struct scene s;
@@ -464,6 +528,7 @@ int main(void)
     RUN(answers_of_another_form_kill_the_connection);
     RUN(existence_answered_with_another_type_kills_the_connection);
     RUN(at_most_four_parts_are_under_way_and_every_key_is_answered);
+    RUN(the_first_part_of_many_decides_whether_groups_pay);
     RUN(parts_of_large_values_are_small);
     RUN(long_keys_make_small_parts);
     return harness_result();
