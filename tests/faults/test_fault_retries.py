@@ -18,7 +18,7 @@ from nano_graphrag_redis import errors
 
 WAITS = {"redis_retry_attempts": 3, "redis_retry_base": 0.1, "redis_retry_cap": 0.2}
 BACKOFF = [0.1, 0.2, 0.2]  # the longest wait before each retry; the jitter takes up to half of it
-SLACK = 0.5  # seconds for a busy machine; no wait may be shorter than it should, though
+SLACK = 1.0  # seconds for a busy machine; no wait may be shorter than it should, though
 
 READ: tuple[str, Callable[[Any], Awaitable[Any]]] = ("GET", lambda kv: kv.get_by_id("a"))
 WRITE: tuple[str, Callable[[Any], Awaitable[Any]]] = ("SET", lambda kv: kv.upsert({"a": 1}))
