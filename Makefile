@@ -64,7 +64,7 @@ fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each t
 	@$(MAKE) -C tests/fuzz -k -j2 SECONDS=$(SECONDS)
 
 .PHONY: mutants
-mutants: system-build system-test $(STAMP)-demo $(STAMP)-test ## Take protections away, one by one, in a copy; ARGS="fork TLS"
+mutants: system-build system-test $(STAMP)-demo $(STAMP)-test ## Take protections away, one by one, in a copy; ARGS="reply TLS"
 	@$(PY) tests/mutants/mutate.py $(ARGS)
 
 .PHONY: lint
