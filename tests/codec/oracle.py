@@ -18,9 +18,15 @@ def same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        return list(a) == list(b) and same(list(a.values()), list(b.values()))
     if isinstance(a, list):
-        return len(a) == len(b) and all(map(same, a, b))
+        if len(a) != len(b):
+            return False
+        # all() would recurse in C, which Python 3.12 stops too early
+        for mine, yours in zip(a, b, strict=True):  # noqa: SIM110
+            if not same(mine, yours):
+                return False
+        return True
     if isinstance(a, float):
         if math.isnan(a):
             return math.isnan(b)
