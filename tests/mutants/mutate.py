@@ -132,6 +132,8 @@ def check_unchanged(copy: Copy, protections: list[Protection]) -> None:
 def main(words: list[str]) -> int:
     check_texts()
     chosen = [p for p in PROTECTIONS if not words or any(word in p.name for word in words)]
+    if not chosen:
+        raise SystemExit(f"mutants: no protection is named like {' or '.join(words)}")
     started, unnoticed = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="ngr-mutants-") as folder:
         copy = Copy(Path(folder))
