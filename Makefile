@@ -85,7 +85,7 @@ analyze: system-build system-analyze $(STAMP)-venv $(STAMP)-analyze ## Run gcc -
 	@$(MAKE) -f tools/analyze.mk -j$$(getconf _NPROCESSORS_ONLN) PY=$(PY) CLANG_TIDY=$(VENV)/bin/clang-tidy
 
 .PHONY: bench
-bench: system-test $(BENCH_STAMP)-peers $(BENCH_STAMP)-build build/bench/exchange ## Measure against other clients (25 minutes); ARGS=--gate, ARGS=--help
+bench: system-test $(BENCH_STAMP)-peers $(BENCH_STAMP)-build build/bench/exchange ## Measure against other clients (20 minutes); ARGS=--gate, ARGS=--help
 	@$(BENCH_VENV)/bin/python bench/$(SCRIPT).py $(ARGS)
 
 .PHONY: bench-report

@@ -37,13 +37,13 @@ class Part:
 
 
 PARTS = (
-    Part("main", "all workloads over loopback TCP", 9, [*CALLS, *ALONE, "codec"], minutes=6),
-    Part("scaling", "from 1 to 1,000 tasks", 3, ["scaling"], minutes=1.5),
+    Part("main", "all workloads over loopback TCP", 7, [*CALLS, *ALONE, "codec"], minutes=5),
+    Part("scaling", "from 1 to 1,000 tasks", 3, ["scaling"], minutes=2),
     Part("growth", "from 1,000 to 1,000,000 rows", 9, ["growth"], minutes=1),
     Part("worker", "the memory of a worker", 2, ["worker"], minutes=1.5),
     Part("uvloop", "the same calls under uvloop", 3, CALLS, ("--uvloop",), minutes=2),
     Part("unix", "the same calls over a Unix socket", 3, CALLS, ("--transport", "unix"), minutes=2),
-    Part("tls", "the same calls over TLS", 3, CALLS, ("--transport", "tls"), minutes=3),
+    Part("tls", "the same calls over TLS", 3, CALLS, ("--transport", "tls"), minutes=4),
 )
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .rounds import Outcome, Series, median, quartiles
+from .rounds import Outcome, Series, median
 
 DIGITS = 5  # of each single figure
 Workloads = dict[str, dict[str, Any]]
@@ -51,13 +51,6 @@ def rounds_of(workload: dict[str, Any], name: str, column: str = "") -> list[flo
 def middle(workload: dict[str, Any], name: str, column: str = "") -> float | None:
     found = rounds_of(workload, name, column)
     return median(found) if found else None
-
-
-def spread(workload: dict[str, Any], name: str, column: str = "") -> float:
-    """Half the distance between the quartiles, as a share of the median."""
-    found = rounds_of(workload, name, column)
-    low, high = quartiles(found)
-    return (high - low) / 2 / median(found) if median(found) else 0.0
 
 
 def times(workload: dict[str, Any], name: str, to: str) -> float | None:

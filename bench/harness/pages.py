@@ -10,9 +10,10 @@ from typing import Any
 from contestants import Coredis, Glide, JsonFile, Native, RedisExpert, RedisReplaced
 
 from . import gate
-from .figures import Workloads, middle, rounds_of, spread, times
+from .figures import Workloads, middle, rounds_of, times
 from .limits import BENCHMARK, EXISTS, FUTURES, RECEIVER, SENDER
 from .report import number
+from .rounds import scatter
 
 Parts = dict[str, Any]
 
@@ -52,7 +53,7 @@ def ratio(workload: dict[str, Any], name: str, to: str = OURS) -> str:
 
 def figure(workload: dict[str, Any], name: str, column: str) -> str:
     value = middle(workload, name, column)
-    return "" if value is None else f"{number(value)} ±{spread(workload, name, column):.0%}"
+    return "" if value is None else f"{number(value)} ±{scatter(rounds_of(workload, name, column)):.0%}"
 
 
 def rate(workload: dict[str, Any], name: str) -> str:

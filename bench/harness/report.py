@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .columns import WALL, Column
-from .rounds import Outcome, Series, median, quartiles
+from .rounds import Outcome, Series, median, scatter
 
 PACKAGES = (
     "nano-graphrag-redis",
@@ -69,18 +69,11 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def spread(values: list[float]) -> str:
-    """Half the distance between the quartiles, as a share of the median."""
-    low, high = quartiles(values)
-    middle = median(values)
-    return f"±{50 * (high - low) / middle:.0f}%" if middle else "±0%"
-
-
 def cells(series: Series, columns: Iterable[Column]) -> list[str]:
     out = []
     for column in columns:
         values = series.column(column)
-        out.append(f"{number(median(values)):>11} {spread(values):>6}")
+        out.append(f"{number(median(values)):>11} {f'±{scatter(values):.0%}':>6}")
     return out
 
 

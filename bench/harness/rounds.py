@@ -80,6 +80,12 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
+def scatter(values: Sequence[float]) -> float:
+    """Half the distance between the quartiles, as a share of the median."""
+    low, high = quartiles(values)
+    return (high - low) / 2 / median(values) if median(values) else 0.0
+
+
 async def check(workload: Workload, arena: Arena) -> None:
     """Runs it once, which also warms it up; WrongAnswer when the result is not what is stored."""
     argument = await workload.prepare(arena)

@@ -91,7 +91,7 @@ class _SingleReads(Workload):
 class Sequential(_SingleReads):
     name = "get_sequential"
     title = "get_by_id, one after another, answers of 1.5 KB"
-    operations = 2000
+    operations = 1000
 
     async def run(self, arena: Arena, argument: list[str]) -> list[Any]:
         get = arena.answers.get_by_id
@@ -126,7 +126,7 @@ class ManyTasks(_SingleReads):
 class Gather(_SingleReads):
     name = "get_gather"
     title = "gather of 1,000 get_by_id, answers of 1.5 KB"
-    operations = 4000
+    operations = 2000
 
     async def run(self, arena: Arena, argument: list[str]) -> list[Any]:
         get = arena.answers.get_by_id
