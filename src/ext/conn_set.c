@@ -47,7 +47,9 @@ static void on_idle(void *user)
 static void wake_soon(struct conn_set *set)
 {
     struct ngr_loop loop = loop_glue_functions(&set->glue);
-    loop.defer(loop.self, &set->wake);
+    if (loop.defer(loop.self, &set->wake) == NGR_E_NOMEM)
+        loop.defer(loop.self,
+                   &set->wake); /* memory may be back: after a close, no other call would wake them */
 }
 
 void conn_set_wake(struct conn_set *set, struct anchor *a)

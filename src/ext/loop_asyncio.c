@@ -231,14 +231,15 @@ PyObject *loop_glue_loop(const struct loop_glue *glue)
     return compat_weakref_get(glue->loop_ref);
 }
 
-/* Turns an exception of the event loop into a status; a closed loop is the usual cause. */
+/* Turns an exception of the event loop into a status; a closed loop is the usual cause. CPython says
+ * SystemError instead of MemoryError when there is no memory for the frame of a call. */
 static ngr_status swallow(void)
 {
     if (!PyErr_Occurred())
         return NGR_E_CLOSED;
-    ngr_status st = PyErr_ExceptionMatches(PyExc_MemoryError) ? NGR_E_NOMEM : NGR_E_CLOSED;
+    bool is_memory = PyErr_ExceptionMatches(PyExc_MemoryError) || PyErr_ExceptionMatches(PyExc_SystemError);
     PyErr_Clear();
-    return st;
+    return is_memory ? NGR_E_NOMEM : NGR_E_CLOSED;
 }
 
 /* Exceptions that were set before must survive what the loop does. */
@@ -318,12 +319,14 @@ static int change_watch(struct loop_glue *glue, PyObject *loop, struct ngr_watch
     return rc;
 }
 
+/* Tries twice, since the first try may find no memory: a descriptor that stays known to the loop after it was
+ * closed makes every later one of the same number fail. */
 static void end_watch(struct loop_glue *glue, struct ngr_watch *w)
 {
     struct handle *h = w->host;
     PyObject *loop = loop_glue_loop(glue);
     Py_XINCREF(h);
-    if (loop && h && w->events && change_watch(glue, loop, w, h, 0) < 0)
+    for (int i = 0; i < 2 && loop && h && w->events && change_watch(glue, loop, w, h, 0) < 0; i++)
         PyErr_Clear();
     w->events = 0;
     if (h)
@@ -346,10 +349,11 @@ static ngr_status loop_watch(void *self, struct ngr_watch *w, unsigned events)
     struct handle *h = w->host ? (struct handle *)Py_NewRef((PyObject *)w->host) : NULL;
     if (loop && !h)
         h = new_handle(glue, HANDLE_WATCH, w);
-    if (loop && h && change_watch(glue, loop, w, h, events) == 0)
-        w->events = events;
-    else
+    if (!loop || !h || change_watch(glue, loop, w, h, events) < 0) {
         st = swallow();
+        events |= w->events; /* whatever came of it, all of this is to be ended */
+    }
+    w->events = events;
     Py_XDECREF(h);
     Py_XDECREF(loop);
     restore_error(e);
@@ -374,7 +378,8 @@ static ngr_status schedule(struct loop_glue *glue, struct handle *h, PyObject *d
     return st;
 }
 
-/* Takes a scheduled handle back. */
+/* Takes a scheduled handle back. Tries twice, as above: the loop would keep it, and the connections with it,
+ * until the time has come. */
 static void unschedule(struct loop_glue *glue, struct handle *h)
 {
     if (!h)
@@ -384,8 +389,10 @@ static void unschedule(struct loop_glue *glue, struct handle *h)
     Py_INCREF(h);
     h->scheduled = NULL;
     detach(h);
-    if (scheduled && !glue->is_abandoned) {
+    bool is_done = !scheduled || glue->is_abandoned;
+    for (int i = 0; i < 2 && !is_done; i++) {
         PyObject *done = PyObject_CallMethodNoArgs(scheduled, glue->state->names.cancel);
+        is_done = done;
         if (!done)
             PyErr_Clear();
         Py_XDECREF(done);

@@ -1,6 +1,8 @@
 /* The module: multi-phase initialisation, its state, and the order in which its parts come up. */
 #include "state.h"
 
+#include <pthread.h>
+
 #include "codec.h"
 #include "conn_set.h"
 #include "convert.h"
@@ -20,9 +22,16 @@ struct ext_state *ext_state_of_type(PyTypeObject *type)
     return PyType_GetModuleState(type);
 }
 
-static int module_exec(PyObject *module)
+/* The core's memory comes from where Python's raw memory comes from, so that tracemalloc and
+ * PYTHONMALLOC=debug see it, too. Once in a process: other interpreters have the same allocator. */
+static void share_memory(void)
 {
-    struct ext_state *state = ext_state_of_module(module);
+    static const struct ngr_mem raw = {PyMem_RawMalloc, PyMem_RawRealloc, PyMem_RawFree};
+    ngr_mem_use(&raw);
+}
+
+static int init_parts(PyObject *module, struct ext_state *state)
+{
     if (errors_init(state) < 0 || names_init(&state->names) < 0)
         return -1;
     if (codec_init(module, state) < 0 || urls_init(module, state) < 0)
@@ -30,6 +39,16 @@ static int module_exec(PyObject *module)
     if (loop_asyncio_init(module, state) < 0 || conn_set_init(module, state) < 0)
         return -1;
     return op_init(module, state) < 0 || store_init(module, state) < 0 ? -1 : 0;
+}
+
+static int module_exec(PyObject *module)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, share_memory);
+    int rc = init_parts(module, ext_state_of_module(module));
+    if (rc < 0 && !PyErr_Occurred())
+        PyErr_NoMemory(); /* making a type can fail without a word */
+    return rc;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

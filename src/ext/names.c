@@ -32,16 +32,15 @@ int names_init(struct ext_names *names)
 {
     if (intern_all(names) < 0)
         return -1;
-    names->kw_context = PyTuple_Pack(1, names->context);
-    names->kw_type = PyTuple_Pack(1, names->type);
-    names->cancelled_error = get_from("asyncio", "CancelledError");
-    names->invalid_state = get_from("asyncio", "InvalidStateError");
-    names->get_running_loop = get_from("asyncio", "_get_running_loop");
-    names->logger = get_logger();
-    return names->kw_context && names->kw_type && names->cancelled_error && names->invalid_state &&
-                   names->get_running_loop && names->logger
-               ? 0
-               : -1;
+    /* One after the other: nothing may be called while an exception is set. */
+    if (!(names->kw_context = PyTuple_Pack(1, names->context)) ||
+        !(names->kw_type = PyTuple_Pack(1, names->type)) ||
+        !(names->cancelled_error = get_from("asyncio", "CancelledError")) ||
+        !(names->invalid_state = get_from("asyncio", "InvalidStateError")) ||
+        !(names->get_running_loop = get_from("asyncio", "_get_running_loop")) ||
+        !(names->logger = get_logger()))
+        return -1;
+    return 0;
 }
 
 int names_traverse(struct ext_names *names, visitproc visit, void *arg)

@@ -104,10 +104,12 @@ static int go_on(struct op *op)
     }
     if (rc == 0) {
         struct ngr_loop loop = loop_glue_functions(&op->set->glue);
-        rc = loop.defer(loop.self, &op->task) == NGR_OK ? 0 : -1;
-        if (rc < 0)
+        ngr_status st = loop.defer(loop.self, &op->task);
+        if (st == NGR_E_NOMEM)
+            PyErr_NoMemory();
+        else if (st != NGR_OK)
             PyErr_SetString(PyExc_RuntimeError, "the event loop is closed");
-        return rc;
+        return st == NGR_OK ? 0 : -1;
     }
     if (rc > 0) {
         struct ngr_put *put = op->put;

@@ -86,11 +86,24 @@ int store_connections(struct store *store, PyObject **loop, struct conn_set **se
 
 /* --- construction ----------------------------------------------------------------------------- */
 
+/* The value of an option, borrowed; NULL when it is absent or None. Answers -1 with an exception. */
+static int get_option(PyObject *options, const char *name, PyObject **value)
+{
+    PyObject *key = PyUnicode_FromString(name);
+    *value = key ? PyDict_GetItemWithError(options, key) : NULL;
+    Py_XDECREF(key);
+    if (*value == Py_None)
+        *value = NULL;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static int get_text(PyObject *options, const char *name, char **to)
 {
-    PyObject *value = PyDict_GetItemString(options, name);
+    PyObject *value;
     Py_ssize_t len;
-    if (!value || value == Py_None)
+    if (get_option(options, name, &value) < 0)
+        return -1;
+    if (!value)
         return 0;
     const char *text = PyUnicode_AsUTF8AndSize(value, &len);
     *to = text ? ngr_copy_string(text, (size_t)len) : NULL;
@@ -101,24 +114,24 @@ static int get_text(PyObject *options, const char *name, char **to)
 
 static int get_number(PyObject *options, const char *name, double *to)
 {
-    PyObject *value = PyDict_GetItemString(options, name);
-    if (value && value != Py_None)
+    PyObject *value;
+    if (get_option(options, name, &value) == 0 && value)
         *to = PyFloat_AsDouble(value);
     return PyErr_Occurred() ? -1 : 0;
 }
 
 static int get_integer(PyObject *options, const char *name, long long *to)
 {
-    PyObject *value = PyDict_GetItemString(options, name);
-    if (value && value != Py_None)
+    PyObject *value;
+    if (get_option(options, name, &value) == 0 && value)
         *to = PyLong_AsLongLong(value);
     return PyErr_Occurred() ? -1 : 0;
 }
 
 static int get_flag(PyObject *options, const char *name, bool *to)
 {
-    PyObject *value = PyDict_GetItemString(options, name);
-    if (value)
+    PyObject *value;
+    if (get_option(options, name, &value) == 0 && value)
         *to = PyObject_IsTrue(value) == 1;
     return PyErr_Occurred() ? -1 : 0;
 }
