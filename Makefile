@@ -23,7 +23,7 @@ PIP_OPTIONS := --disable-pip-version-check -qq
 PIP := $(PY) -m pip $(PIP_OPTIONS)
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip $(PIP_OPTIONS)
 quote = '$(subst ','\'',$(1))'
-C_FILES := $(wildcard src/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch] bench/limits/*.c)
+C_FILES := $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/limits/*.c)
 PACKAGE_FILES := $(shell find nano_graphrag_redis -name '*.py')
 # The version is part of the stamps' names: another PYTHON finds none of them and starts afresh.
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -58,6 +58,19 @@ test-c: system-build system-test ## Run the C tests (AddressSanitizer, Undefined
 .PHONY: test-py
 test-py: system-test $(STAMP)-build $(STAMP)-demo $(STAMP)-test ## Run pytest; ARGS="-k name -x"
 	@$(PY) -m pytest $(ARGS)
+
+.PHONY: asan
+asan: system-test $(STAMP)-demo $(STAMP)-test $(STAMP)-asan ## Run pytest under Address-, Leak- and UndefinedBehaviorSanitizer
+	@build/asan/bin/python $(VENV)/bin/pytest $(ARGS)
+
+.PHONY: oom
+oom: system-test $(STAMP)-build $(STAMP)-test ## Let each allocation of each operation fail; ARGS="get_by_id drop"
+	@$(MAKE) -C tests/c TESTS=../../build/c/test_failures
+	@$(PY) tests/oom/run.py $(ARGS)
+
+.PHONY: refs
+refs: system-test $(STAMP)-build $(STAMP)-test ## See that 100,000 calls of each method leave nothing behind; ARGS="get_by_id"
+	@$(PY) tests/refs/run.py $(ARGS)
 
 .PHONY: fuzz
 fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target; SECONDS=60
@@ -95,7 +108,7 @@ bench-report: $(BENCH_STAMP)-peers ## Write what shows the figures of docs/bench
 .PHONY: clean
 clean: ## Remove what was built; the venv and the demo's data stay
 	rm -rf build dist *.egg-info nano_graphrag_redis/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -f $(VENV)/.stamp-*-build $(BENCH_VENV)/.stamp-*-build
+	rm -f $(VENV)/.stamp-*-build $(VENV)/.stamp-*-asan $(BENCH_VENV)/.stamp-*-build
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 .PHONY: distclean
@@ -125,6 +138,11 @@ $(STAMP)-venv: | system-build
 $(STAMP)-build: pyproject.toml setup.py $(wildcard src/*/*.[ch]) | system-build $(STAMP)-venv
 	@echo "Building the extension"
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMP)-asan: tests/sanitizers/python.c tools/sanitized_python.sh $(STAMP)-build
+	@echo "Building the extension and an interpreter with sanitizers, in build/asan"
+	@tools/sanitized_python.sh $(VENV) build/asan
 	@touch $@
 
 $(STAMP)-demo: demo/requirements.txt | $(STAMP)-venv

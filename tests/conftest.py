@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from figures import Figure, Figures
+from sanitized import IS_SANITIZED
 from servers import FLAVOURS, Server
 
 MEASURED = pytest.StashKey[Figures]()
@@ -47,6 +48,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures")
         for line in lines:
             terminalreporter.write_line(line)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under AddressSanitizer, leaves out what is marked so, with the reason."""
+    if not IS_SANITIZED:
+        return
+    for item in items:
+        for mark in item.iter_markers("not_sanitized"):
+            item.add_marker(pytest.mark.skip(reason=f"under AddressSanitizer: {mark.kwargs['reason']}"))
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sanitized import IS_SANITIZED
 
 from nano_graphrag_redis import _native
 from nano_graphrag_redis.errors import CorruptValueError, EncodeError
@@ -57,9 +58,9 @@ def one_round(i: int) -> None:
 
 
 def resident_bytes() -> int:
-    """What this process holds; 0 where that is unknown, or means nothing under a sanitizer."""
+    """What this process holds; 0 where that is unknown, or means nothing because freed memory is kept in quarantine."""
     statm = Path("/proc/self/statm")
-    if not statm.exists() or "asan" in os.environ.get("LD_PRELOAD", ""):
+    if not statm.exists() or IS_SANITIZED:
         return 0
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
