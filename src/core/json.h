@@ -6,8 +6,8 @@
  * receiver lets the last win), a control character inside a string is an error. Differences: the nesting
  * limit is ours (NGR_JSON_MAX_DEPTH), whatever the interpreter.
  *
- * The codec converts a number only where the result is exact beyond doubt; the text of all others goes
- * through untouched, and the receiver decides. It knows nothing of Python and nothing of Redis. */
+ * Numbers are converted exactly or not at all: the text of those that are too long goes through untouched,
+ * and the receiver decides. It knows nothing of Python and nothing of Redis. */
 #ifndef NGR_JSON_H
 #define NGR_JSON_H
 
@@ -52,9 +52,9 @@ struct ngr_json_sink {
     ngr_status (*integer)(void *user, int64_t value);
     /* "-?digits", beyond int64_t */
     ngr_status (*big_integer)(void *user, const char *text, size_t len);
-    /* exact conversions, NaN, infinities */
+    /* rounded to nearest, ties to even; NaN, infinities */
     ngr_status (*real)(void *user, double value);
-    /* a number that the receiver must round */
+    /* a number of more digits than fit 64 bits, which the receiver must round */
     ngr_status (*real_text)(void *user, const char *text, size_t len);
     ngr_status (*string)(void *user, const struct ngr_json_text *text);
     ngr_status (*begin_array)(void *user);
@@ -105,7 +105,9 @@ void ngr_json_writer_init(struct ngr_json_writer *w, struct ngr_buf *out);
 ngr_status ngr_json_null(struct ngr_json_writer *w);
 ngr_status ngr_json_boolean(struct ngr_json_writer *w, bool value);
 ngr_status ngr_json_integer(struct ngr_json_writer *w, int64_t value);
-/* Writes a number, NaN, Infinity or -Infinity as it is spelled; the caller answers for its form. */
+/* As Python's repr() spells it: the shortest text that reads back as the same double; NaN, Infinity. */
+ngr_status ngr_json_real(struct ngr_json_writer *w, double value);
+/* Writes a number as it is spelled; the caller answers for its form. */
 ngr_status ngr_json_number_text(struct ngr_json_writer *w, const char *text, size_t len);
 
 /* Strings, in the three forms a Python str has; ASCII is the first. Everything is written as UTF-8 but

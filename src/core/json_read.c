@@ -6,11 +6,12 @@
 #include "json.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "json_number.h"
 #include "json_scan.h"
+#include "json_triples.h"
 #include "utf8.h"
 
 struct reading {
@@ -130,12 +131,14 @@ static inline int32_t read_hex4(const uint8_t *p, const uint8_t *end)
     return (int32_t)(a << 12 | b << 8 | c << 4 | d);
 }
 
+/* What a backslash makes of the character behind it; zero where that is no escape of two characters. */
+static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
 /* Takes the escape whose backslash is at `*p` as the character `*c`; answers NULL, or what is wrong with
  * it. A surrogate pair is one character, a surrogate without its other half is a character of its own. */
 NGR__BY_WIDTH const char *take_escape(const uint8_t **p, const uint8_t *end, uint32_t *c)
 {
-    static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                         ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     const uint8_t *at = *p + 1;
     if (at == end)
         return "a string is cut off";
@@ -187,19 +190,72 @@ enum stop {
     STOP_BAD,   /* at what may not be in a string */
 };
 
-/* Copies plain characters, block by block, up to the first that is not. No character takes more units than
- * bytes: so a block that may be loaded may also be stored, although only its beginning counts. */
-NGR__BY_WIDTH void copy_plain(struct decoding *d, unsigned width)
+/* The largest character that a unit holds. */
+NGR__BY_WIDTH uint32_t widest(unsigned width)
 {
-    size_t n = NGR__BLOCK;
-    for (; n == NGR__BLOCK && d->end - d->p >= NGR__BLOCK; d->p += n, d->count += n) {
-        ngr__block b = ngr__block_ucs1(d->p);
-        ngr__block_store(d->out, d->count, b, width);
-        n = ngr__block_plain(b);
+    return width == 1 ? 0xff : width == 2 ? 0xffff : 0x10ffff;
+}
+
+/* The length of what stands at `p` and is not plain, when it is one character that fits and is soon told: an
+ * escape of two characters or UTF-8. Zero for anything else, also for the first of many of three bytes. Reads
+ * four bytes. */
+NGR__BY_WIDTH size_t take_special(const uint8_t *p, uint32_t *c, unsigned width)
+{
+    if (*p == '\\') {
+        *c = meaning[p[1]];
+        return *c ? 2 : 0;
     }
-    if (n == NGR__BLOCK)
-        for (; d->p < d->end && ngr__is_plain(*d->p); d->p++)
-            ngr__put_unit(d->out, d->count++, *d->p, width);
+    if (*p < 0x80 || (width > 1 && *p >= 0xe0 && p[3] >= 0xe0))
+        return 0;
+    size_t n = ngr__utf8_get(p, p + 4, c);
+    return *c <= widest(width) ? n : 0;
+}
+
+/* Copies a block of which some characters are `special`, as far as take_special() knows them; false when it
+ * stops at another one. What follows a character is stored together with it and put right by the next store,
+ * so that no load waits for the place where the character before it ended. */
+NGR__BY_WIDTH bool copy_mixed(struct decoding *d, ngr__mask special, unsigned width)
+{
+    size_t from = 0;
+    uint32_t c = 0;
+    while (special) {
+        size_t n = ngr__mask_first(special), len = take_special(d->p + n, &c, width);
+        d->count += n - from;
+        if (!len) {
+            d->p += n;
+            return false;
+        }
+        d->seen |= c;
+        ngr__put_unit(d->out, d->count++, c, width);
+        from = n + len;
+        ngr__block_store(d->out, d->count, ngr__block_ucs1(d->p + from), width);
+        special = from < NGR__BLOCK ? special & ~ngr__mask_below(from) : 0;
+    }
+    size_t step = from < NGR__BLOCK ? NGR__BLOCK : from;
+    d->p += step;
+    d->count += step - from;
+    return true;
+}
+
+/* Copies plain characters and those of take_special(), up to the first other or until the end of the document
+ * is near. No character takes more units than bytes: so a block that may be loaded may also be
+ * stored, although only its beginning counts. */
+NGR__BY_WIDTH void copy_blocks(struct decoding *d, unsigned width)
+{
+    while (d->end - d->p >= 2 * NGR__BLOCK + 4) {
+        ngr__block b = ngr__block_ucs1(d->p);
+        ngr__mask special = ngr__block_special(b);
+        ngr__block_store(d->out, d->count, b, width);
+        if (special) {
+            if (!copy_mixed(d, special, width))
+                return;
+        } else {
+            d->p += NGR__BLOCK;
+            d->count += NGR__BLOCK;
+        }
+    }
+    for (; d->p < d->end && ngr__is_plain(*d->p); d->p++)
+        ngr__put_unit(d->out, d->count++, *d->p, width);
 }
 
 /* Reads the character at d->p, which is not plain, into d->c; false when it is none, be it a quote or an
@@ -225,24 +281,21 @@ static inline bool leads_three(uint32_t byte)
 }
 
 /* Copies characters of three bytes as long as they last: most text that is neither Latin nor plain. */
-NGR__BY_WIDTH void copy_three_bytes(struct decoding *d, unsigned width)
+NGR__BY_WIDTH void copy_triples(struct decoding *d, unsigned width)
 {
-    for (; d->end - d->p >= 3 && leads_three(*d->p); d->p += 3) {
-        uint32_t wrong = 0, middle = ngr__utf8_continue(d->p[1], &wrong),
-                 last = ngr__utf8_continue(d->p[2], &wrong);
-        if (wrong)
-            return;
-        ngr__put_unit(d->out, d->count++, (d->p[0] & 0xfu) << 12 | middle << 6 | last, width);
-    }
+    size_t n = NGR__TRIPLES;
+    for (; width == 2 && n == NGR__TRIPLES && d->end - d->p >= NGR__TRIPLES_READ;
+         d->p += 3 * n, d->count += n)
+        n = ngr__triples_get((uint16_t *)d->out + d->count, d->p);
 }
 
 /* Copies \uXXXX escapes of whole characters as long as they last: text that is not Latin, as json.dumps
  * writes it. */
-NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, uint32_t widest, unsigned width)
+NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, unsigned width)
 {
     for (; d->end - d->p >= 6 && d->p[0] == '\\' && d->p[1] == 'u'; d->p += 6) {
         int32_t c = read_hex4(d->p + 2, d->end);
-        if (c < 0 || (uint32_t)c > widest || ngr__is_surrogate((uint32_t)c))
+        if (c < 0 || (uint32_t)c > widest(width) || ngr__is_surrogate((uint32_t)c))
             return;
         ngr__put_unit(d->out, d->count++, (uint32_t)c, width);
     }
@@ -252,12 +305,11 @@ NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, uint32_t widest, uns
  * registers. */
 NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
 {
-    const uint32_t widest = width == 1 ? 0xff : width == 2 ? 0xffff : 0x10ffff;
     struct decoding d = *whole;
     enum stop stop = STOP_BAD;
     while (d.p < d.end) {
         if (ngr__is_plain(*d.p)) {
-            copy_plain(&d, width);
+            copy_blocks(&d, width);
             continue;
         }
         if (!take_character(&d)) {
@@ -265,14 +317,14 @@ NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
             break;
         }
         d.seen |= d.c;
-        if (d.c > widest) {
+        if (d.c > widest(width)) {
             stop = STOP_WIDER;
             break;
         }
         ngr__put_unit(d.out, d.count++, d.c, width);
         if (width > 1) {
-            copy_three_bytes(&d, width);
-            copy_unicode_escapes(&d, widest, width);
+            copy_triples(&d, width);
+            copy_unicode_escapes(&d, width);
         }
     }
     *whole = d;
@@ -365,26 +417,62 @@ static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
     return NGR_OK;
 }
 
+/* The length of a run of characters of three bytes at `p`, as far as it is soon told. */
+static inline size_t run_length(const uint8_t *p, const uint8_t *end)
+{
+    uint16_t unused[NGR__TRIPLES];
+    const uint8_t *begin = p;
+    size_t n = *p >= 0xe0 ? NGR__TRIPLES : 0;
+    for (; n == NGR__TRIPLES && end - p >= NGR__TRIPLES_READ && p[3] >= 0xe0; p += 3 * n)
+        n = ngr__triples_get(unused, p);
+    return (size_t)(p - begin);
+}
+
+/* The length of what stands at `p` and is not plain: an escape, a character or a run of them. Zero when it is
+ * none of these, or a wrong one. */
+static inline size_t special_length(const uint8_t *p, const uint8_t *end)
+{
+    uint32_t c;
+    if (*p == '\\' && end - p >= 2) {
+        if (meaning[p[1]])
+            return 2;
+        return p[1] == 'u' && read_hex4(p + 2, end) >= 0 ? 6 : 0;
+    }
+    if (*p < 0x80)
+        return 0;
+    size_t n = run_length(p, end);
+    return n ? n : ngr__utf8_get(p, end, &c);
+}
+
+/* Passes blocks of a string; answers where it stops, at something that special_length() does not know or
+ * where less than a block is left. */
+static const uint8_t *pass_blocks(const uint8_t *p, const uint8_t *end)
+{
+    while (end - p >= NGR__BLOCK) {
+        ngr__mask special = ngr__block_special(ngr__block_ucs1(p));
+        size_t step = 0;
+        while (special) {
+            size_t n = ngr__mask_first(special), len = special_length(p + n, end);
+            if (!len)
+                return p + n;
+            step = n + len;
+            special = step < NGR__BLOCK ? special & ~ngr__mask_below(step) : 0;
+        }
+        p += step < NGR__BLOCK ? NGR__BLOCK : step;
+    }
+    return p;
+}
+
 /* Checks a string that nobody wants: no copy is made. */
 static ngr_status pass_string(struct reading *rd)
 {
     uint32_t c;
-    rd->p++;
-    for (;;) {
-        rd->p += ngr__plain_length(rd->p, (size_t)(rd->end - rd->p));
-        if (rd->p < rd->end && *rd->p >= 0x80) {
-            size_t n = ngr__utf8_get(rd->p, rd->end, &c);
-            if (!n)
-                return refuse_in_string(rd);
-            rd->p += n;
-        } else if (next_is(rd, '\\')) {
-            const char *problem = take_escape(&rd->p, rd->end, &c);
-            if (problem)
-                return refuse(rd, rd->p, problem);
-        } else {
-            break;
-        }
-    }
+    const uint8_t *p = pass_blocks(rd->p + 1, rd->end);
+    for (size_t n = 1; n && p < rd->end; p += n)
+        n = ngr__is_plain(*p) ? 1 : special_length(p, rd->end);
+    rd->p = p;
+    if (next_is(rd, '\\'))
+        return refuse(rd, p, take_escape(&p, rd->end, &c));
     if (!next_is(rd, '"'))
         return refuse_in_string(rd);
     rd->p++;
@@ -407,6 +495,12 @@ static inline bool is_digit(const struct reading *rd)
 
 static void read_digits(struct reading *rd, struct number *n)
 {
+    uint64_t eight;
+    while (rd->end - rd->p >= 8 && n->digits < UINT64_MAX / 100000000 - 1 &&
+           ngr__eight_digits(rd->p, &eight)) {
+        n->digits = n->digits * 100000000 + eight;
+        rd->p += 8;
+    }
     for (; is_digit(rd); rd->p++) {
         if (n->digits > (UINT64_MAX - 9) / 10)
             n->is_exact = false;
@@ -438,7 +532,7 @@ static bool read_fraction_and_exponent(struct reading *rd, struct number *n)
     int64_t exponent = 0;
     const uint8_t *first = rd->p;
     for (; is_digit(rd); rd->p++)
-        if (exponent < 100000) /* far beyond what a double has; more would only overflow */
+        if (exponent < INT64_MAX / 100) /* beyond what any number of zeros makes up for */
             exponent = exponent * 10 + (*rd->p - '0');
     if (rd->p == first) {
         rd->p = mark;
@@ -460,22 +554,11 @@ static ngr_status give_integer(struct reading *rd, const uint8_t *begin, const s
     return heard(rd, begin, rd->sink->integer(rd->user, value));
 }
 
-/* When the digits and the power of ten are both exact as doubles, one multiplication or division rounds
- * once and therefore rightly (Clinger 1990), provided that the machine computes in double precision. All
- * others are text. */
 static ngr_status give_real(struct reading *rd, const uint8_t *begin, const struct number *n)
 {
-    static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    bool is_easy = FLT_EVAL_METHOD == 0 && n->is_exact && n->digits <= (uint64_t)1 << 53 &&
-                   n->exponent >= -22 && n->exponent <= 22;
-    if (!is_easy)
+    if (!n->is_exact)
         return heard(rd, begin, rd->sink->real_text(rd->user, (const char *)begin, (size_t)(rd->p - begin)));
-    double value = (double)n->digits;
-    if (n->exponent < 0)
-        value /= ten_to[-n->exponent];
-    else
-        value *= ten_to[n->exponent];
+    double value = ngr__real_read(n->digits, n->exponent);
     return heard(rd, begin, rd->sink->real(rd->user, n->is_negative ? -value : value));
 }
 

@@ -13,14 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(NGR_NO_SIMD) /* the tests build the plain C spelling with it */
-#elif defined(__SSE2__)
-#define NGR__SSE2
-#include <emmintrin.h>
-#elif defined(__aarch64__) && defined(__ARM_NEON)
-#define NGR__NEON
-#include <arm_neon.h>
-#endif
+#include "simd.h"
 
 #define NGR__BLOCK 16 /* characters */
 
@@ -41,6 +34,38 @@ static inline bool ngr__word_is_plain(uint64_t word)
     return ((word | quote | backslash | low) & (ones * 0x80)) == 0;
 }
 
+#if defined(NGR__SSE2) || defined(NGR__NEON) /* both have the first byte of a word lowest */
+
+/* Fewer than eight bytes as one word with zeros behind them. Two halves that overlap cover every length
+ * from their own on. */
+static inline uint64_t ngr__word_short(const uint8_t *p, size_t len)
+{
+    uint32_t first, last;
+    if (len >= 4) {
+        memcpy(&first, p, 4);
+        memcpy(&last, p + len - 4, 4);
+        return first | (uint64_t)last << 8 * (len - 4);
+    }
+    if (len == 0)
+        return 0;
+    return p[0] | (uint64_t)p[len / 2] << 8 * (len / 2) | (uint64_t)p[len - 1] << 8 * (len - 1);
+}
+
+/* Fewer than sixteen bytes as two words, likewise. */
+static inline void ngr__words_short(const uint8_t *p, size_t len, uint64_t *low, uint64_t *high)
+{
+    *high = 0;
+    if (len < 8) {
+        *low = ngr__word_short(p, len);
+        return;
+    }
+    memcpy(low, p, 8);
+    memcpy(high, p + len - 8, 8);
+    *high = *high >> 8 >> 8 * (15 - len);
+}
+
+#endif
+
 #if defined(NGR__SSE2)
 
 typedef __m128i ngr__block;
@@ -48,6 +73,14 @@ typedef __m128i ngr__block;
 static inline ngr__block ngr__block_ucs1(const uint8_t *p)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Fewer characters than a block; zeros, which are not plain, fill it up. */
+static inline ngr__block ngr__block_short(const uint8_t *p, size_t len)
+{
+    uint64_t low, high;
+    ngr__words_short(p, len, &low, &high);
+    return _mm_set_epi64x((long long)high, (long long)low);
 }
 
 /* Saturation does the narrowing: 0x100..0x7fff become 0xff, 0x8000..0xffff (negative to the instruction)
@@ -88,14 +121,15 @@ static inline void ngr__block_store4(uint32_t *out, ngr__block b)
     _mm_storeu_si128(v + 3, _mm_unpackhi_epi16(high, zero));
 }
 
-/* How many characters are plain before the first that is not; NGR__BLOCK when all are. */
-static inline size_t ngr__block_plain(ngr__block b)
+typedef uint32_t ngr__mask;
+#define NGR__MASK_BITS 1 /* bits per character */
+
+static inline ngr__mask ngr__block_special(ngr__block b)
 {
     __m128i quote = _mm_cmpeq_epi8(b, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(b, _mm_set1_epi8('\\'));
-    __m128i low = _mm_cmplt_epi8(b, _mm_set1_epi8(0x20)); /* signed: 0x80 and above count as low, too */
-    unsigned mask = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
-    return mask ? (size_t)__builtin_ctz(mask) : NGR__BLOCK;
+    __m128i low = _mm_subs_epi8(b, _mm_set1_epi8(0x20)); /* negative below 0x20 and, signed, from 0x80 on */
+    return (ngr__mask)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
 }
 
 #elif defined(NGR__NEON)
@@ -105,6 +139,13 @@ typedef uint8x16_t ngr__block;
 static inline ngr__block ngr__block_ucs1(const uint8_t *p)
 {
     return vld1q_u8(p);
+}
+
+static inline ngr__block ngr__block_short(const uint8_t *p, size_t len)
+{
+    uint64_t low, high;
+    ngr__words_short(p, len, &low, &high);
+    return vcombine_u8(vcreate_u8(low), vcreate_u8(high));
 }
 
 static inline ngr__block ngr__block_ucs2(const uint16_t *p)
@@ -139,15 +180,17 @@ static inline void ngr__block_store4(uint32_t *out, ngr__block b)
     vst1q_u32(out + 12, vmovl_u16(vget_high_u16(high)));
 }
 
-static inline size_t ngr__block_plain(ngr__block b)
+typedef uint64_t ngr__mask;
+#define NGR__MASK_BITS 4
+
+static inline ngr__mask ngr__block_special(ngr__block b)
 {
     uint8x16_t quote = vceqq_u8(b, vdupq_n_u8('"'));
     uint8x16_t backslash = vceqq_u8(b, vdupq_n_u8('\\'));
     uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(b), vdupq_n_s8(0x20));
     uint8x16_t special = vorrq_u8(vorrq_u8(quote, backslash), low);
-    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(special), 4); /* four bits per character */
-    uint64_t mask = vget_lane_u64(vreinterpret_u64_u8(nibbles), 0);
-    return mask ? (size_t)__builtin_ctzll(mask) / 4 : NGR__BLOCK;
+    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(special), 4);
+    return vget_lane_u64(vreinterpret_u64_u8(nibbles), 0) & 0x1111111111111111u;
 }
 
 #else
@@ -160,6 +203,13 @@ static inline ngr__block ngr__block_ucs1(const uint8_t *p)
 {
     ngr__block b = {{0}};
     memcpy(b.byte, p, NGR__BLOCK);
+    return b;
+}
+
+static inline ngr__block ngr__block_short(const uint8_t *p, size_t len)
+{
+    ngr__block b = {{0}};
+    memcpy(b.byte, p, len);
     return b;
 }
 
@@ -196,21 +246,52 @@ static inline void ngr__block_store4(uint32_t *out, ngr__block b)
         out[i] = b.byte[i];
 }
 
-static inline size_t ngr__block_plain(ngr__block b)
+typedef uint32_t ngr__mask;
+#define NGR__MASK_BITS 1
+
+/* One bit per byte of a word that is not plain. */
+static inline ngr__mask ngr__word_special(const uint8_t *p)
 {
-    size_t i = 0;
-    for (; i < NGR__BLOCK; i += 8) {
-        uint64_t word;
-        memcpy(&word, b.byte + i, 8);
-        if (!ngr__word_is_plain(word))
-            break;
-    }
-    while (i < NGR__BLOCK && ngr__is_plain(b.byte[i]))
-        i++;
-    return i;
+    ngr__mask mask = 0;
+    uint64_t word;
+    memcpy(&word, p, 8);
+    if (!ngr__word_is_plain(word))
+        for (unsigned i = 0; i < 8; i++)
+            mask |= (ngr__mask)!ngr__is_plain(p[i]) << i;
+    return mask;
+}
+
+static inline ngr__mask ngr__block_special(ngr__block b)
+{
+    return ngr__word_special(b.byte) | ngr__word_special(b.byte + 8) << 8;
 }
 
 #endif
+
+/* The place in the block of the first character that a mask, not empty, speaks of; and the mask without it.
+ */
+static inline size_t ngr__mask_first(ngr__mask mask)
+{
+    return (size_t)__builtin_ctzll(mask) / NGR__MASK_BITS;
+}
+
+static inline ngr__mask ngr__mask_rest(ngr__mask mask)
+{
+    return mask & (mask - 1);
+}
+
+/* The mask of the first `n` characters, fewer than a block. */
+static inline ngr__mask ngr__mask_below(size_t n)
+{
+    return ((ngr__mask)1 << n * NGR__MASK_BITS) - 1;
+}
+
+/* How many characters are plain before the first that is not; NGR__BLOCK when all are. */
+static inline size_t ngr__block_plain(ngr__block b)
+{
+    ngr__mask special = ngr__block_special(b);
+    return special ? ngr__mask_first(special) : NGR__BLOCK;
+}
 
 /* The number of plain characters at the start of `p`. */
 static inline size_t ngr__plain_length(const uint8_t *p, size_t len)
@@ -226,24 +307,27 @@ static inline size_t ngr__plain_length(const uint8_t *p, size_t len)
     return i;
 }
 
-/* Copies the `len` characters at `p`, fewer than a block, if all are plain; what is in `out` is void
- * otherwise. Two words that overlap cover every length from their size on. */
-static inline bool ngr__short_plain_copy(uint8_t *out, const uint8_t *p, size_t len)
+/* Copies fewer bytes than a block. Two words that overlap cover every length from theirs on. */
+static inline void ngr__copy_short(uint8_t *out, const uint8_t *p, size_t len)
 {
     uint64_t first, last;
+    uint32_t first4, last4;
     if (len >= 8) {
         memcpy(&first, p, 8);
         memcpy(&last, p + len - 8, 8);
         memcpy(out, &first, 8);
         memcpy(out + len - 8, &last, 8);
-        return ngr__word_is_plain(first) && ngr__word_is_plain(last);
+    } else if (len >= 4) {
+        memcpy(&first4, p, 4);
+        memcpy(&last4, p + len - 4, 4);
+        memcpy(out, &first4, 4);
+        memcpy(out + len - 4, &last4, 4);
+    } else if (len) {
+        uint8_t middle = p[len / 2], end = p[len - 1];
+        out[0] = p[0];
+        out[len / 2] = middle;
+        out[len - 1] = end;
     }
-    bool is_plain = true;
-    for (size_t i = 0; i < len; i++) {
-        out[i] = p[i];
-        is_plain = is_plain && ngr__is_plain(p[i]);
-    }
-    return is_plain;
 }
 
 /* --- text whose units are 1, 2 or 4 bytes wide ------------------------------------------------ */

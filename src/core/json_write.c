@@ -3,9 +3,12 @@
  * needed. */
 #include "json.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "json_number.h"
 #include "json_scan.h"
+#include "json_triples.h"
 #include "utf8.h"
 
 void ngr_json_writer_init(struct ngr_json_writer *w, struct ngr_buf *out)
@@ -48,17 +51,45 @@ ngr_status ngr_json_boolean(struct ngr_json_writer *w, bool value)
     return value ? ngr_json_number_text(w, "true", 4) : ngr_json_number_text(w, "false", 5);
 }
 
+/* Where a number of at most `longest` bytes can be written at once; NULL when there is not as much room. */
+static inline char *begin_number(struct ngr_json_writer *w, size_t longest)
+{
+    struct ngr_buf *out = w->out;
+    if (out->cap - out->len <= longest)
+        return NULL;
+    if (w->needs_comma)
+        out->data[out->len++] = ',';
+    w->needs_comma = true;
+    return out->data + out->len;
+}
+
 ngr_status ngr_json_integer(struct ngr_json_writer *w, int64_t value)
 {
-    char digits[20], *p = digits + sizeof digits; /* "-9223372036854775808" */
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        *--p = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (value < 0)
-        *--p = '-';
-    return ngr_json_number_text(w, p, (size_t)(digits + sizeof digits - p));
+    char text[NGR__INTEGER_LONGEST], *at = begin_number(w, NGR__INTEGER_LONGEST);
+    size_t len = ngr__integer_write(at ? at : text, value);
+    if (!at)
+        return ngr_json_number_text(w, text, len);
+    w->out->len += len;
+    return NGR_OK;
+}
+
+static ngr_status write_finite(struct ngr_json_writer *w, double value)
+{
+    char text[NGR__REAL_LONGEST], *at = begin_number(w, NGR__REAL_LONGEST);
+    size_t len = ngr__real_write(at ? at : text, value);
+    if (!at)
+        return ngr_json_number_text(w, text, len);
+    w->out->len += len;
+    return NGR_OK;
+}
+
+ngr_status ngr_json_real(struct ngr_json_writer *w, double value)
+{
+    if (isfinite(value))
+        return write_finite(w, value);
+    if (isnan(value))
+        return ngr_json_number_text(w, "NaN", 3);
+    return value > 0 ? ngr_json_number_text(w, "Infinity", 8) : ngr_json_number_text(w, "-Infinity", 9);
 }
 
 /* --- strings ---------------------------------------------------------------------------------- */
@@ -92,22 +123,34 @@ static ngr_status widen_window(struct window *win, size_t extra)
     return st;
 }
 
-/* How the ASCII characters that are not plain are spelled: eight bytes to copy, of which two count, or six
- * when the second is a `u`. */
-static const char escapes[0x80][8] = {
-    "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004",      "\\u0005",       "\\u0006",
-    "\\u0007", "\\b",     "\\t",     "\\n",     "\\u000b",      "\\f",           "\\r",
-    "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",      "\\u0013",       "\\u0014",
-    "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019",      "\\u001a",       "\\u001b",
-    "\\u001c", "\\u001d", "\\u001e", "\\u001f", ['"'] = "\\\"", ['\\'] = "\\\\",
+/* How the ASCII characters that are not plain are spelled, and in how many bytes. */
+struct spelling {
+    char text[7];
+    uint8_t len;
+};
+
+static const struct spelling spellings[0x80] = {
+    {"\\u0000", 6}, {"\\u0001", 6}, {"\\u0002", 6},      {"\\u0003", 6},       {"\\u0004", 6}, {"\\u0005", 6},
+    {"\\u0006", 6}, {"\\u0007", 6}, {"\\b", 2},          {"\\t", 2},           {"\\n", 2},     {"\\u000b", 6},
+    {"\\f", 2},     {"\\r", 2},     {"\\u000e", 6},      {"\\u000f", 6},       {"\\u0010", 6}, {"\\u0011", 6},
+    {"\\u0012", 6}, {"\\u0013", 6}, {"\\u0014", 6},      {"\\u0015", 6},       {"\\u0016", 6}, {"\\u0017", 6},
+    {"\\u0018", 6}, {"\\u0019", 6}, {"\\u001a", 6},      {"\\u001b", 6},       {"\\u001c", 6}, {"\\u001d", 6},
+    {"\\u001e", 6}, {"\\u001f", 6}, ['"'] = {"\\\"", 2}, ['\\'] = {"\\\\", 2},
 };
 
 #define LONGEST_SPELLING 8 /* bytes that spell() may touch; it uses six at most */
 
+/* Bytes behind the place of writing, besides one for each character to come, with which a step of
+ * write_while_room() may be taken without asking: no step touches more. */
+#define STEP 128
+
+/* Bytes that a string is given at most beyond one per character before it is known to need them. */
+#define MOST_SPARE ((size_t)1 << 17)
+
 static inline size_t spell_escape(uint8_t *at, uint32_t c)
 {
-    memcpy(at, escapes[c], 8);
-    return escapes[c][1] == 'u' ? 6 : 2;
+    memcpy(at, &spellings[c], sizeof spellings[c]);
+    return spellings[c].len;
 }
 
 static size_t spell_surrogate(uint8_t *at, uint32_t c)
@@ -122,23 +165,20 @@ static size_t spell_surrogate(uint8_t *at, uint32_t c)
     return 6;
 }
 
-/* Writes one character as it stands in a JSON string; answers the number of bytes. */
+/* Writes a character that is not plain as it stands in a JSON string; answers the number of bytes. */
 static inline size_t spell(uint8_t *at, uint32_t c)
 {
-    if (c >= 0x80)
-        return ngr__is_surrogate(c) ? spell_surrogate(at, c) : ngr__utf8_put(at, c);
-    if (!ngr__is_plain(c))
+    if (c < 0x80)
         return spell_escape(at, c);
-    at[0] = (uint8_t)c;
-    return 1;
+    return ngr__is_surrogate(c) ? spell_surrogate(at, c) : ngr__utf8_put(at, c);
 }
 
 /* Writes one character when room runs out: no more is asked for than it takes, and one byte for each of
  * the `rest`. */
 static ngr_status spell_tightly(struct window *win, uint32_t c, size_t rest)
 {
-    uint8_t spelling[LONGEST_SPELLING];
-    size_t n = spell(spelling, c);
+    uint8_t spelling[LONGEST_SPELLING] = {(uint8_t)c};
+    size_t n = ngr__is_plain(c) ? 1 : spell(spelling, c);
     ngr_status st = widen_window(win, n + rest);
     if (st != NGR_OK)
         return st;
@@ -158,28 +198,58 @@ static inline size_t left(const struct source *src)
     return src->chars - src->i;
 }
 
-/* Whether any character can be spelled without asking; the rest takes a byte each, the closing quote one. */
 static inline bool has_room(const struct source *src, const uint8_t *at, const uint8_t *end)
 {
-    return (size_t)(end - at) >= LONGEST_SPELLING + left(src);
+    return (size_t)(end - at) >= STEP + left(src);
 }
 
-/* Writes characters that take three bytes of UTF-8, as long as they last: most text that is neither Latin
- * nor plain. */
-NGR__BY_WIDTH uint8_t *write_three_bytes(struct source *src, uint8_t *at, const uint8_t *end, unsigned width)
+/* Copies the `len` bytes at `p` of which `special` are not plain, a block or less. Each stretch between two
+ * of these is copied together with all that follows it in the block, which is put right by the next copy: so
+ * that no copy waits for the place where the one before it ended. */
+static inline uint8_t *write_mixed(uint8_t *at, const uint8_t *p, size_t len, ngr__mask special)
 {
-    size_t spare = (size_t)(end - at) - LONGEST_SPELLING - left(src); /* a byte each is set aside already */
-    size_t most = spare / 2;
-    size_t last = src->i + (most < left(src) ? most : left(src));
-    for (; src->i < last; src->i++, at += 3) {
-        uint32_t c = ngr__unit(src->text, src->i, width);
-        if (c - 0x800 >= 0xd800 - 0x800)
-            break;
-        at[0] = (uint8_t)(0xe0 | c >> 12);
-        at[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-        at[2] = (uint8_t)(0x80 | (c & 0x3f));
+    size_t from = 0;
+    for (; special; special = ngr__mask_rest(special)) {
+        size_t n = ngr__mask_first(special);
+        at += n - from;
+        at += spell(at, p[n]);
+        from = n + 1;
+        if (len == NGR__BLOCK)
+            ngr__block_store1(at, ngr__block_ucs1(p + from));
+        else
+            ngr__copy_short(at, p + from, len - from);
     }
+    return at + len - from;
+}
+
+/* Writes blocks of bytes, plain or not, as long as another block follows. */
+static inline uint8_t *write_bytes(struct source *src, uint8_t *at, const uint8_t *end)
+{
+    if (left(src) < 2 * NGR__BLOCK)
+        return at;
+    const uint8_t *p = (const uint8_t *)src->text + src->i, *stop = (const uint8_t *)src->text + src->chars;
+    const uint8_t *last = stop - 2 * NGR__BLOCK;
+    for (; p <= last; p += NGR__BLOCK) {
+        ngr__block b = ngr__block_ucs1(p);
+        ngr__mask special = ngr__block_special(b);
+        ngr__block_store1(at, b);
+        if (!special)
+            at += NGR__BLOCK;
+        else if (end - at >= STEP + (stop - p))
+            at = write_mixed(at, p, NGR__BLOCK, special);
+        else
+            break;
+    }
+    src->i = (size_t)(p - (const uint8_t *)src->text);
     return at;
+}
+
+/* Writes fewer bytes than a block, plain or not. */
+static inline uint8_t *write_short(uint8_t *at, const uint8_t *p, size_t len)
+{
+    ngr__block b = ngr__block_short(p, len);
+    ngr__block_store1(at, b);
+    return write_mixed(at, p, len, ngr__block_special(b) & ngr__mask_below(len));
 }
 
 /* Writes blocks, up to the first character that is not plain or until less than a block is left. There is
@@ -195,27 +265,55 @@ NGR__BY_WIDTH uint8_t *write_blocks(struct source *src, uint8_t *at, unsigned wi
     return at;
 }
 
+/* The same for the end of a string, which is shorter than a block. */
+NGR__BY_WIDTH uint8_t *write_rest(struct source *src, uint8_t *at, unsigned width)
+{
+    if (width == 1) {
+        size_t from = src->i;
+        src->i = src->chars;
+        return write_short(at, (const uint8_t *)src->text + from, src->chars - from);
+    }
+    for (; left(src); src->i++) {
+        uint32_t c = ngr__unit(src->text, src->i, width);
+        if (!ngr__is_plain(c))
+            break;
+        *at++ = (uint8_t)c;
+    }
+    return at;
+}
+
+/* Writes characters that take three bytes of UTF-8, as long as they last: most text that is neither Latin
+ * nor plain. */
+NGR__BY_WIDTH uint8_t *write_triples(struct source *src, uint8_t *at, const uint8_t *end, unsigned width)
+{
+    while (width == 2 && left(src) >= NGR__TRIPLES && has_room(src, at, end)) {
+        size_t n = ngr__triples_put(at, (const uint16_t *)src->text + src->i);
+        src->i += n;
+        at += 3 * n;
+        if (n < NGR__TRIPLES)
+            break;
+    }
+    return at;
+}
+
 /* Writes until the end, or until room runs short; answers where the bytes end. */
 NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const uint8_t *end, unsigned width)
 {
     struct source src = *whole;
     for (;;) {
+        if (width == 1)
+            at = write_bytes(&src, at, end);
         at = write_blocks(&src, at, width);
-        if (left(&src) < NGR__BLOCK || !has_room(&src, at, end))
+        if (!has_room(&src, at, end))
+            break;
+        if (left(&src) < NGR__BLOCK)
+            at = write_rest(&src, at, width);
+        if (!left(&src))
             break;
         uint32_t c = ngr__unit(src.text, src.i++, width);
-        at += c < 0x80 ? spell_escape(at, c) : spell(at, c);
-        if (width > 1 && has_room(&src, at, end))
-            at = write_three_bytes(&src, at, end, width);
-    }
-    for (; left(&src); src.i++) {
-        uint32_t c = ngr__unit(src.text, src.i, width);
-        if (ngr__is_plain(c))
-            *at++ = (uint8_t)c;
-        else if (has_room(&src, at, end))
-            at += spell(at, c);
-        else
-            break;
+        at += spell(at, c);
+        if (width == 2 && c >= 0x800 && left(&src) && ngr__unit(src.text, src.i, width) >= 0x800)
+            at = write_triples(&src, at, end, width);
     }
     *whole = src;
     return at;
@@ -235,12 +333,15 @@ NGR__BY_WIDTH ngr_status write_body(struct window *win, const void *text, size_t
     }
 }
 
-/* Reserves what a string needs, a little more where the ceiling allows, and writes its opening quote. */
-static inline ngr_status open_string(struct ngr_json_writer *w, struct window *win, size_t chars)
+/* Reserves what a string likely takes, or the least it can take when the ceiling is near, and writes its
+ * opening quote. */
+static inline ngr_status open_string(struct ngr_json_writer *w, struct window *win, size_t chars,
+                                     unsigned width)
 {
-    if (chars > SIZE_MAX / 2)
+    if (chars > SIZE_MAX / 4)
         return NGR_E_TOOBIG;
-    ngr_status st = begin(w, chars + 2 + chars / 8 + LONGEST_SPELLING);
+    size_t spare = width == 1 ? chars / 8 : chars < MOST_SPARE / 2 ? chars * 2 : MOST_SPARE;
+    ngr_status st = begin(w, chars + 2 + spare + STEP);
     if (st == NGR_E_TOOBIG)
         st = begin(w, chars + 2);
     if (st != NGR_OK)
@@ -254,11 +355,11 @@ NGR__BY_WIDTH ngr_status write_string(struct ngr_json_writer *w, const void *tex
                                       unsigned width)
 {
     struct window win;
-    ngr_status st = open_string(w, &win, chars);
+    ngr_status st = open_string(w, &win, chars, width);
     if (st != NGR_OK)
         return st;
-    if (width == 1 && chars < NGR__BLOCK && ngr__short_plain_copy(win.at, text, chars))
-        win.at += chars;
+    if (width == 1 && chars < NGR__BLOCK && win.end - win.at >= STEP)
+        win.at = write_short(win.at, text, chars);
     else
         st = write_body(&win, text, chars, width);
     if (st == NGR_OK)

@@ -50,7 +50,7 @@ static ngr_status on_big_integer(void *user, const char *text, size_t len)
     return c->big_integers == NGR_OK ? ngr_json_number_text(&c->w, text, len) : c->big_integers;
 }
 
-/* An exact double, told apart from text by a mark in front. */
+/* A double, told apart from text by a mark in front. */
 static ngr_status on_real(void *user, double value)
 {
     struct copy *c = user;
@@ -204,17 +204,33 @@ TEST(integers_change_from_number_to_text_at_the_edge_of_int64)
                "[-9223372036854775809,123456789012345678901234567890]");
 }
 
-TEST(fractions_are_converted_only_where_that_is_exact)
+TEST(fractions_are_converted_unless_their_digits_are_too_many)
 {
     CHECK_TEXT(copied("[0.5,-0.0,1e22,900719925474098.5,123e-22,-25e-1]", NULL),
                "[=0.5,=-0,=1e+22,=900719925474098.5,=1.2300000000000001e-20,=-2.5]");
-    CHECK_TEXT(copied("[1e23,9007199254740993.0,1e-23,1e400,0e9999999999]", NULL),
-               "[1e23,9007199254740993.0,1e-23,1e400,0e9999999999]");
+    CHECK_TEXT(copied("[1e23,9007199254740993.0,5e-324,1e400,0e9999999999,-1e-9999999999]", NULL),
+               "[=9.9999999999999992e+22,=9007199254740992,=4.9406564584124654e-324,=inf,=0,=-0]");
+    CHECK_TEXT(copied("[18446744073709551599.0,1844674407370955160.0,0.100000000000000000000]", NULL),
+               "[18446744073709551599.0,=1.8446744073709553e+18,0.100000000000000000000]");
     CHECK_TEXT(copied("[Infinity,-Infinity]", NULL), "[=inf,=-inf]");
     CHECK(strstr(copied("NaN", NULL), "nan") != NULL);
 }
 
-TEST(exact_conversions_agree_with_strtod)
+TEST(an_exponent_makes_up_for_any_number_of_zeros)
+{
+    enum { ZEROS = 300000 };
+    char *document = malloc(ZEROS + 32);
+    struct copy c = {0};
+    memcpy(document, "0.", 2);
+    memset(document + 2, '0', ZEROS);
+    int end = snprintf(document + 2 + ZEROS, 30, "25e%d", ZEROS + 1);
+    CHECK_INT(read_into(&c, document, (size_t)(2 + ZEROS + end)), NGR_OK);
+    CHECK(c.out.len == 4 && memcmp(c.out.data, "=2.5", 4) == 0);
+    ngr_buf_fini(&c.out);
+    free(document);
+}
+
+TEST(conversions_agree_with_strtod)
 {
     unsigned seed = 1;
     for (int i = 0; i < 200000; i++) {
@@ -461,8 +477,9 @@ int main(void)
 {
     RUN(pieces_come_in_document_order);
     RUN(integers_change_from_number_to_text_at_the_edge_of_int64);
-    RUN(fractions_are_converted_only_where_that_is_exact);
-    RUN(exact_conversions_agree_with_strtod);
+    RUN(fractions_are_converted_unless_their_digits_are_too_many);
+    RUN(an_exponent_makes_up_for_any_number_of_zeros);
+    RUN(conversions_agree_with_strtod);
     RUN(escapes_and_utf8_give_the_same_text);
     RUN(text_comes_in_the_narrowest_unit);
     RUN(a_character_of_any_width_may_stand_anywhere);
