@@ -3,8 +3,6 @@
 #include "convert.h"
 #include "errors.h"
 
-#define TYPICAL_DOCUMENT 2048 /* bytes; larger ones grow from there */
-
 /* Puts positional and keyword arguments into `values`, in the order of `names`, the first of which is
  * required. What is not given stays as it is. 0, or -1 with TypeError. */
 static int bind_arguments(const char *function, const char *const *names, Py_ssize_t count,
@@ -67,18 +65,17 @@ static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t
 {
     static const char *const names[] = {"value", "strict"};
     PyObject *values[] = {NULL, Py_False}, *bytes = NULL;
+    struct ext_state *state = ext_state_of_module(module);
     struct ngr_buf out;
     if (bind_arguments("dumps", names, 2, args, nargs, kwnames, values) < 0)
         return NULL;
     int strict = PyObject_IsTrue(values[1]);
     if (strict < 0)
         return NULL;
-    ngr_buf_init(&out, 0);
-    if (ngr_buf_reserve(&out, TYPICAL_DOCUMENT) != NGR_OK)
-        return PyErr_NoMemory();
-    if (convert_encode(ext_state_of_module(module), values[0], strict, NULL, &out) == 0)
+    convert_borrow_buf(state, &out);
+    if (convert_encode(state, values[0], strict, NULL, &out) == 0)
         bytes = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.len);
-    ngr_buf_fini(&out);
+    convert_give_back_buf(state, &out);
     return bytes;
 }
 

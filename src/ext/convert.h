@@ -37,4 +37,9 @@ ngr_status convert_decode(struct ext_state *state, const char *data, size_t len,
  * which code run by the value could. */
 int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out);
 
+/* An empty buffer without a ceiling for the output of one convert_encode(), and its way back. It most likely
+ * has room already; who encodes in the meantime gets another one. */
+void convert_borrow_buf(struct ext_state *state, struct ngr_buf *out);
+void convert_give_back_buf(struct ext_state *state, struct ngr_buf *out);
+
 #endif

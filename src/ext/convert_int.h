@@ -9,6 +9,7 @@ struct decoder;
 
 struct convert {
     struct decoder *idle; /* a decoder nobody uses now, or NULL: whoever takes it leaves NULL behind */
+    struct ngr_buf spare; /* an empty buffer that nobody uses now, with the room it once got */
     struct key_cache keys;
     PyObject *reported; /* set of str: the types whose str() was stored, each told about once */
 };

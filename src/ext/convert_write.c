@@ -102,6 +102,8 @@ static int pass_on(struct encoder *e, const char *code, PyObject *value)
 
 static inline ngr_status write_string(struct ngr_json_writer *w, PyObject *s)
 {
+    if (PyUnicode_IS_COMPACT_ASCII(s))
+        return ngr_json_string_ucs1(w, PyUnicode_1BYTE_DATA(s), (size_t)PyUnicode_GET_LENGTH(s));
     if (compat_str_ready(s) < 0) {
         PyErr_Clear();
         return NGR_E_NOMEM;
@@ -142,29 +144,6 @@ static int encode_int(struct encoder *e, PyObject *value)
     int rc = check(e, ngr_json_number_text(&e->writer, (const char *)PyUnicode_1BYTE_DATA(text),
                                            (size_t)PyUnicode_GET_LENGTH(text)));
     Py_DECREF(text);
-    return rc;
-}
-
-/* Shortest text that reads back to the same double; `*owned` is what to PyMem_Free(), or NULL. */
-static const char *float_text(double value, char **owned)
-{
-    *owned = NULL;
-    if (Py_IS_NAN(value))
-        return "NaN";
-    if (Py_IS_INFINITY(value))
-        return value > 0 ? "Infinity" : "-Infinity";
-    *owned = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
-    return *owned;
-}
-
-static int encode_float(struct encoder *e, double value)
-{
-    char *owned;
-    const char *text = float_text(value, &owned);
-    if (!text)
-        return -1;
-    int rc = check(e, ngr_json_number_text(&e->writer, text, strlen(text)));
-    PyMem_Free(owned);
     return rc;
 }
 
@@ -276,7 +255,7 @@ static int encode_numpy_number(struct encoder *e, PyObject *value)
     else if (PyLong_Check(number))
         rc = encode_int(e, number);
     else if (PyFloat_Check(number))
-        rc = encode_float(e, PyFloat_AS_DOUBLE(number));
+        rc = check(e, ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(number)));
     else
         rc = encode_as_text(e, value); /* numpy.longdouble: no Python number holds it */
     Py_DECREF(number);
@@ -303,20 +282,24 @@ static int make_room(struct encoder *e)
     return 0;
 }
 
+/* The value is the same object as that of the level `i`; always -1. */
+static int refuse_circle(struct encoder *e, size_t i)
+{
+    PyObject *ancestor = encode_path(e->levels, i);
+    if (ancestor)
+        fail(e, NGR_E_ENCODE, "the value contains itself: this is the same object as %U; break the circle",
+             ancestor);
+    Py_XDECREF(ancestor);
+    return -1;
+}
+
 /* Refuses what no JSON can hold before it has filled the memory: a container inside itself, and endless
  * nesting. */
-static int check_nesting(struct encoder *e, PyObject *container)
+static inline int check_nesting(struct encoder *e, PyObject *container)
 {
-    for (size_t i = 0; i < e->depth; i++) {
-        if (e->levels[i].source != container)
-            continue;
-        PyObject *ancestor = encode_path(e->levels, i);
-        if (ancestor)
-            fail(e, NGR_E_ENCODE,
-                 "the value contains itself: this is the same object as %U; break the circle", ancestor);
-        Py_XDECREF(ancestor);
-        return -1;
-    }
+    for (size_t i = 0; i < e->depth; i++)
+        if (e->levels[i].source == container)
+            return refuse_circle(e, i);
     if (e->depth == NGR_JSON_MAX_DEPTH)
         return fail(
             e, NGR_E_ENCODE,
@@ -383,34 +366,59 @@ static int encode_dict(struct encoder *e, PyObject *value)
     return pairs ? open_level(e, value, pairs, ENCODE_PAIRS) : pass_on(e, "items()", value);
 }
 
-/* Any value: a scalar is written, a container opened. The caller holds `value`. */
-static inline int encode_value(struct encoder *e, PyObject *value)
+/* Writes a scalar of an exact type, of which no code can run: 1; 0 for any other value; -1. */
+static inline int encode_exact(struct encoder *e, PyObject *value)
 {
-    if (PyUnicode_Check(value))
-        return check(e, write_string(&e->writer, value));
-    if (value == Py_None)
-        return check(e, ngr_json_null(&e->writer));
-    if (PyBool_Check(value))
-        return check(e, ngr_json_boolean(&e->writer, value == Py_True));
-    if (PyLong_Check(value))
-        return encode_int(e, value);
-    if (PyFloat_Check(value))
-        return encode_float(e, PyFloat_AS_DOUBLE(value));
+    PyTypeObject *type = Py_TYPE(value);
+    ngr_status st;
+    if (type == &PyUnicode_Type)
+        st = write_string(&e->writer, value);
+    else if (type == &PyLong_Type)
+        return encode_int(e, value) < 0 ? -1 : 1;
+    else if (type == &PyFloat_Type)
+        st = ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(value));
+    else if (type == &PyBool_Type)
+        st = ngr_json_boolean(&e->writer, value == Py_True);
+    else if (value == Py_None)
+        st = ngr_json_null(&e->writer);
+    else
+        return 0;
+    return check(e, st) < 0 ? -1 : 1;
+}
+
+/* Any other value: a container is opened. The caller holds `value`. */
+static int encode_other(struct encoder *e, PyObject *value)
+{
     if (PyList_Check(value) || PyTuple_Check(value))
         return encode_sequence(e, value);
     if (PyDict_Check(value))
         return encode_dict(e, value);
+    if (PyUnicode_Check(value))
+        return check(e, write_string(&e->writer, value));
+    if (PyLong_Check(value))
+        return encode_int(e, value);
+    if (PyFloat_Check(value))
+        return check(e, ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(value)));
     return is_numpy_number(Py_TYPE(value)) ? encode_numpy_number(e, value) : encode_as_text(e, value);
+}
+
+static int encode_value(struct encoder *e, PyObject *value)
+{
+    int rc = encode_exact(e, value);
+    return rc == 0 ? encode_other(e, value) : rc < 0 ? -1 : 0;
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
 static PyObject *float_key_text(double value)
 {
-    char *owned;
-    const char *text = float_text(value, &owned);
+    if (Py_IS_NAN(value))
+        return PyUnicode_FromString("NaN");
+    if (Py_IS_INFINITY(value))
+        return PyUnicode_FromString(value > 0 ? "Infinity" : "-Infinity");
+    char *text = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     PyObject *key = text ? PyUnicode_FromString(text) : NULL;
-    PyMem_Free(owned);
+    PyMem_Free(text);
     return key;
 }
 
@@ -453,34 +461,29 @@ static int note_key(struct encoder *e, PyObject *seen, PyObject *key)
     return rc;
 }
 
-/* The next item of the top level: 1 and new references, 0 at the end, -1. `*key` stays NULL outside dicts. */
-static inline int take_item(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
+static inline int check_size(struct encoder *e, const struct encode_level *top)
 {
-    if (size_of(top->items, top->kind) != top->size)
-        return fail(e, NGR_E_ENCODE,
-                    "the %s changed size while it was written; do not change a value that is being stored",
-                    encode_level_is_dict(top) ? "dict" : "list");
-    if (top->kind == ENCODE_DICT) {
-        if (!PyDict_Next(top->items, &top->next, key, value))
-            return 0;
-        Py_INCREF(*key);
-        Py_INCREF(*value);
-        return 1;
-    }
+    if (size_of(top->items, top->kind) == top->size)
+        return 0;
+    return fail(e, NGR_E_ENCODE,
+                "the %s changed size while it was written; do not change a value that is being stored",
+                encode_level_is_dict(top) ? "dict" : "list");
+}
+
+/* The next pair of a level: 1 and borrowed references, 0 at the end, -1. */
+static inline int take_pair(struct encoder *e, struct encode_level *top, PyObject **key, PyObject **value)
+{
+    if (top->kind == ENCODE_DICT)
+        return PyDict_Next(top->items, &top->next, key, value);
     if (top->next >= top->size)
         return 0;
-    PyObject *item = top->kind == ENCODE_TUPLE ? PyTuple_GET_ITEM(top->items, top->next)
-                                               : PyList_GET_ITEM(top->items, top->next);
+    PyObject *pair = PyList_GET_ITEM(top->items, top->next);
     top->next++;
-    if (top->kind != ENCODE_PAIRS) {
-        *value = Py_NewRef(item);
-        return 1;
-    }
-    if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 2)
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
         return fail(e, NGR_E_ENCODE, "items() of this %s holds something that is not a pair",
                     Py_TYPE(top->source)->tp_name);
-    *key = Py_NewRef(PyTuple_GET_ITEM(item, 0));
-    *value = Py_NewRef(PyTuple_GET_ITEM(item, 1));
+    *key = PyTuple_GET_ITEM(pair, 0);
+    *value = PyTuple_GET_ITEM(pair, 1);
     return 1;
 }
 
@@ -492,10 +495,10 @@ static int check_keys(struct encoder *e, struct encode_level *top)
     PyObject *seen = PyDict_New(), *key = NULL, *value = NULL;
     int rc = seen ? 1 : -1;
     all.next = 0;
-    while (rc > 0 && (rc = take_item(e, &all, &key, &value)) > 0) {
+    while (rc > 0 && (rc = check_size(e, &all)) == 0 && (rc = take_pair(e, &all, &key, &value)) > 0) {
+        Py_INCREF(key); /* making its text may allocate, and so collect */
         rc = note_key(e, seen, key) < 0 ? -1 : 1;
-        Py_CLEAR(key);
-        Py_CLEAR(value);
+        Py_DECREF(key);
     }
     Py_XDECREF(seen);
     return rc;
@@ -520,20 +523,54 @@ static inline int encode_key(struct encoder *e, PyObject *key)
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-/* One step: an element of the innermost container, or its end. */
-static int encode_next(struct encoder *e)
+/* Encodes an element that code may take out of its container in the meantime. */
+static int encode_held(struct encoder *e, PyObject *value)
 {
-    PyObject *key = NULL, *value = NULL;
-    int rc = take_item(e, &e->levels[e->depth - 1], &key, &value);
-    if (rc == 0)
-        return close_level(e);
-    if (rc > 0)
-        rc = key ? encode_key(e, key) : 0;
+    Py_INCREF(value);
+    int rc = encode_other(e, value);
+    Py_DECREF(value);
+    return rc;
+}
+
+/* The elements of a list or tuple up to one that is more than a scalar; no code runs between them. */
+static int encode_elements(struct encoder *e, struct encode_level *top)
+{
+    bool is_tuple = top->kind == ENCODE_TUPLE;
+    while (top->next < top->size) {
+        PyObject *value =
+            is_tuple ? PyTuple_GET_ITEM(top->items, top->next) : PyList_GET_ITEM(top->items, top->next);
+        top->next++;
+        int rc = encode_exact(e, value);
+        if (rc <= 0)
+            return rc < 0 ? -1 : encode_held(e, value);
+    }
+    return close_level(e);
+}
+
+/* The next key of a dict and its value. */
+static int encode_pair(struct encoder *e, struct encode_level *top)
+{
+    PyObject *key, *value;
+    int rc = take_pair(e, top, &key, &value);
+    if (rc <= 0)
+        return rc < 0 ? -1 : close_level(e);
+    Py_INCREF(key);
+    Py_INCREF(value);
+    rc = encode_key(e, key);
     if (rc == 0)
         rc = encode_value(e, value);
-    Py_XDECREF(key);
-    Py_XDECREF(value);
+    Py_DECREF(value);
+    Py_DECREF(key);
     return rc;
+}
+
+/* Goes on in the innermost container: as far as it goes without running code, at least one element. */
+static int encode_next(struct encoder *e)
+{
+    struct encode_level *top = &e->levels[e->depth - 1];
+    if (check_size(e, top) < 0)
+        return -1;
+    return encode_level_is_dict(top) ? encode_pair(e, top) : encode_elements(e, top);
 }
 
 int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out)

@@ -102,7 +102,7 @@ def refused(value: Any) -> None:
         lambda: _native.loads(
             b'[1.5e300,123456789012345678901234567890,{"some new key \xc3\xa9":"\\u20ac"}]'
         ),
-        lambda: _native.dumps(RECORD),
+        lambda: _native.dumps([RECORD, 10**30, -(10**40)]),
         lambda: _native.dumps({2: [10**30], 0.5: {None: 7.25}, True: [[[[[[[[[[[["deep"]]]]]]]]]]]]}),
         lambda: refused({"a": [1, {"b": object()}]}),
         lambda: refused({"a": {1: 2, "1": 3}}),
