@@ -125,6 +125,7 @@ static ngr_status widen_window(struct window *win, size_t extra)
 
 /* How the ASCII characters that are not plain are spelled, and in how many bytes. */
 struct spelling {
+    /* cppcheck-suppress unusedStructMember ; it is copied together with `len` */
     char text[7];
     uint8_t len;
 };
