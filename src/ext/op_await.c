@@ -223,13 +223,19 @@ static int add_waiter(struct op *op, PyObject *callback, PyObject *context)
     return rc;
 }
 
+/* Names of arguments are interned as ours are, so the pointers tell nearly always. */
+static bool is_name(PyObject *name, PyObject *expected)
+{
+    return name == expected || PyUnicode_Compare(name, expected) == 0;
+}
+
 /* add_done_callback(callback, *, context=None) */
 static PyObject *op_add_done_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                       PyObject *names)
 {
     struct op *op = op_of(self);
     bool has_context = names && PyTuple_GET_SIZE(names) == 1 &&
-                       PyUnicode_Compare(PyTuple_GET_ITEM(names, 0), op->set->glue.state->names.context) == 0;
+                       is_name(PyTuple_GET_ITEM(names, 0), op->set->glue.state->names.context);
     if (nargs != 1 || (names && PyTuple_GET_SIZE(names) && !has_context)) {
         PyErr_SetString(PyExc_TypeError, "add_done_callback() takes a callback and optionally context=");
         return NULL;
