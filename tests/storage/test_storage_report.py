@@ -340,12 +340,15 @@ async def test_every_call_is_a_coroutine_that_may_be_awaited_once(server: Server
 async def test_the_native_awaitable_may_be_awaited_by_hand(server: Server) -> None:
     kv = await storage(server.url)
     operation = kv._store.get("a")
-    future = operation.send(None)
-    assert asyncio.isfuture(future)
-    with pytest.raises(TypeError):
-        operation.throw()
-    with pytest.raises(KeyError):
+    assert next(operation) is operation
+    assert asyncio.isfuture(operation)
+    for wrong in ((), (1,), (KeyError, "mine", 1), (KeyError, "mine", None, None)):
+        with pytest.raises(TypeError):
+            operation.throw(*wrong)
+    with pytest.raises(KeyError, match="mine"):
         operation.throw(KeyError("mine"))
+    with pytest.raises(KeyError, match="mine"):
+        operation.throw(KeyError, "mine", None)
     operation.close()
     with pytest.raises(TypeError):
         type(operation)()
