@@ -171,7 +171,7 @@ static size_t write_with_point(char *out, const char *digits, size_t count, int 
 size_t ngr__real_write(char *out, double value)
 {
     uint64_t bits;
-    char digits[NGR__INTEGER_LONGEST];
+    char digits[NGR__INTEGER_LONGEST] = {0};
     memcpy(&bits, &value, sizeof bits);
     bool is_negative = bits >> 63;
     *out = '-';
