@@ -74,7 +74,8 @@ def main() -> None:
         print(f"\n=== {number + 1} of {len(chosen)}: {part.about} (about {left:.0f} minutes to go)", flush=True)
         parts[part.name] = measure(part, options.rounds)
         figures.write(file, {part.name: parts[part.name] for part in PARTS if part.name in parts})
-    gate.print_verdicts(gate.verdicts(parts["main"]["workloads"]))
+    if "main" in parts:
+        gate.print_verdicts(gate.verdicts(parts["main"]["workloads"]))
     if not options.json:
         publish.publish()
     print(f"\n{(time.monotonic() - start) / 60:.0f} minutes; the figures are in {file}")
