@@ -32,7 +32,7 @@ class Growth:
     title: str
     run: Callable[[KV, list[str]], Awaitable[Any]]
     unit: ClassVar[str] = "row"
-    columns: ClassVar[tuple[Column, ...]] = (WALL,)
+    columns: ClassVar[tuple[Column, ...]] = (WALL, Column("server", "us", 1e6))  # the second is part of the first
 
 
 async def get_each(kv: KV, ids: list[str]) -> None:
@@ -60,7 +60,7 @@ async def race(kind: type[Contestant], transport: Transport, rounds: int, progre
     outcomes = [Outcome(method, {f"{size:,} rows": Series() for size in SIZES}) for method in METHODS]
     dice = random.Random(1)
     async with AsyncExitStack() as stack:
-        storages = []
+        stores = []
         for size in SIZES:
             progress(f"growth: filling a server with {size:,} rows")
             server = stack.enter_context(Server(transport))
@@ -68,15 +68,16 @@ async def race(kind: type[Contestant], transport: Transport, rounds: int, progre
             contestant = kind()
             await contestant.open(server.endpoint)
             stack.push_async_callback(contestant.close)
-            storages.append(contestant.storage(NAMESPACE))
+            stores.append((server, contestant.storage(NAMESPACE), size))
         for number in range(-1, rounds):  # the first one warms up
             for outcome, method in zip(outcomes, METHODS, strict=True):
                 progress(f"growth: round {max(number, 0) + 1} of {rounds}: {method.name}")
-                for kv, size, series in zip(storages, SIZES, outcome.series.values(), strict=True):
+                for (server, kv, size), series in zip(stores, outcome.series.values(), strict=True):
                     ids = [str(i) for i in dice.sample(range(size), BATCH)]
                     gc.collect()
-                    start = time.perf_counter()
+                    busy, start = server.busy(), time.perf_counter()
                     await method.run(kv, ids)
+                    wall = time.perf_counter() - start
                     if number >= 0:
-                        series.figures.append({"wall": (time.perf_counter() - start) / BATCH})
+                        series.figures.append({"wall": wall / BATCH, "server": (server.busy() - busy) / BATCH})
     return outcomes

@@ -181,13 +181,15 @@ def draw_growth(parts: Parts, folder: Path) -> None:
         costs = [middle(workload, name, "wall") or 0.0 for name in workload["contestants"]]
         label = workload["title"].partition(", as")[0]
         curve(axes, sizes, costs, label, colour)
+        server = [middle(workload, name, "server") or math.nan for name in workload["contestants"]]
+        axes.plot(sizes, server, color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
         ends[label] = (sizes[-1], costs[-1], colour)
     name_ends(axes, ends)
     log_axes(axes, sizes, "rows in the store", "microseconds per row")
     axes.set_xlim(sizes[0] * 0.85, sizes[-1] * 14)
     low, high = axes.get_ylim()
     axes.set_ylim(low / 2, high * 2)
-    axes.set_title("What a call costs as the store grows: lower is better")
+    axes.set_title("What a call costs as the store grows: lower is better; dashed: what the server spends of it")
     save(figure, folder, "benchmarks-growth.png")
 
 

@@ -122,6 +122,11 @@ class Server:
         found: list[bytes | None] = list(self.admin.mget([key(namespace, id) for id in ids]))  # type: ignore[arg-type]
         return found
 
+    def busy(self) -> float:
+        """The seconds that it has spent in commands, by its own clock."""
+        stats = self.admin.info("commandstats")
+        return sum(stat["usec"] for name, stat in stats.items() if name != "cmdstat_info") / 1e6
+
     def settle(self) -> None:
         """Waits until a snapshot that somebody asked for is written: it would cost the next one time."""
         while self.admin.info("persistence")["rdb_bgsave_in_progress"]:
