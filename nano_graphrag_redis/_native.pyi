@@ -3,6 +3,9 @@ from typing import Any, Generic, TypeVar, final
 
 _T = TypeVar("_T")
 
+build_info: dict[str, str]
+"""Versions: hiredis (compiled with), openssl (loaded), openssl_compiled, cjson (loaded), python_compiled, compiler."""
+
 def loads(data: bytes, fields: Collection[str] | None = None) -> object:
     """The value of a JSON document, as `json.loads(data.decode())` gives it.
 

@@ -186,10 +186,14 @@ class _Version(argparse.Action):
     """--version, looked up only when asked for."""
 
     def __init__(self, option_strings: list[str], dest: str) -> None:
-        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help="show the version and exit")
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help="show all versions and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
+        from .versions import show_libraries, show_package
 
-        print(f"ngr-redis {version('nano-graphrag-redis')}")
+        print(show_package())
+        try:
+            print(show_libraries())
+        except ImportError as error:
+            parser.exit(1, f"{parser.prog}: {error}\n")
         parser.exit()

@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include "mem.h"
+#include "tls.h"
 
 struct gauge {
     const char *name;
@@ -54,4 +55,14 @@ char *ngr_client_stats(const struct ngr_client *c)
     cJSON_free(text);
     cJSON_Delete(stats);
     return copy;
+}
+
+struct ngr_versions ngr_versions(void)
+{
+    return (struct ngr_versions){
+        .hiredis_compiled = ngr_parser_version(),
+        .openssl_compiled = ngr_tls_version_compiled(),
+        .openssl_loaded = ngr_tls_version_loaded(),
+        .cjson_loaded = cJSON_Version(),
+    };
 }

@@ -1,5 +1,5 @@
-/* The core's own small JSON documents, written with cJSON: they are read by people and dashboards, hold
- * nothing but counters and short texts, and are never on the way of a value. */
+/* What the core says of itself, and its own small JSON documents, written with cJSON: they are read by people
+ * and dashboards, hold nothing but counters and short texts, and are never on the way of a value. */
 #ifndef NGR_CONTROL_H
 #define NGR_CONTROL_H
 

@@ -133,4 +133,11 @@ bool ngr_client_is_connected(const struct ngr_client *client);
 /* Calls under way. */
 size_t ngr_client_pending(const struct ngr_client *client);
 
+/* The libraries underneath, by their own names for their versions: constant texts. hiredis cannot be asked
+ * which one is loaded. */
+struct ngr_versions {
+    const char *hiredis_compiled, *openssl_compiled, *openssl_loaded, *cjson_loaded;
+};
+struct ngr_versions ngr_versions(void);
+
 #endif

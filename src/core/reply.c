@@ -243,3 +243,11 @@ ngr_status ngr_parser_feed(struct ngr_parser *p, const char *data, size_t len)
     }
     return p->status;
 }
+
+#define TEXT(word)                   #word
+#define VERSION(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+
+const char *ngr_parser_version(void)
+{
+    return VERSION(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+}

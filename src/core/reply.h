@@ -68,4 +68,7 @@ ngr_status ngr_parser_feed(struct ngr_parser *p, const char *data, size_t len);
 /* Bytes held for an element that is not complete yet. */
 size_t ngr_parser_buffered(const struct ngr_parser *p);
 
+/* The version of hiredis that this was compiled with. */
+const char *ngr_parser_version(void);
+
 #endif

@@ -314,3 +314,13 @@ const char *ngr_tls_error(const struct ngr_tls *t)
 {
     return t->error;
 }
+
+const char *ngr_tls_version_compiled(void)
+{
+    return OPENSSL_VERSION_TEXT;
+}
+
+const char *ngr_tls_version_loaded(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}

@@ -52,4 +52,8 @@ bool ngr_tls_is_over(struct ngr_tls *tls);
 /* After FAILED: what went wrong, in one sentence. */
 const char *ngr_tls_error(const struct ngr_tls *tls);
 
+/* The version of OpenSSL that this was compiled with, and of the one that is loaded. */
+const char *ngr_tls_version_compiled(void);
+const char *ngr_tls_version_loaded(void);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "build_info.h"
 #include "codec.h"
 #include "conn_set.h"
 #include "convert.h"
@@ -32,7 +33,7 @@ static void share_memory(void)
 
 static int init_parts(PyObject *module, struct ext_state *state)
 {
-    if (errors_init(state) < 0 || names_init(&state->names) < 0)
+    if (errors_init(state) < 0 || names_init(&state->names) < 0 || build_info_init(module) < 0)
         return -1;
     if (codec_init(module, state) < 0 || urls_init(module, state) < 0)
         return -1;

@@ -391,6 +391,16 @@ TEST(statistics_are_a_json_document)
     free(p);
 }
 
+TEST(versions_are_those_of_the_headers)
+{
+    struct ngr_versions v = ngr_versions();
+    char hiredis[64];
+    snprintf(hiredis, sizeof hiredis, "%d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+    CHECK_TEXT(v.hiredis_compiled, hiredis);
+    CHECK_TEXT(v.cjson_loaded, cJSON_Version());
+    CHECK(strstr(v.openssl_compiled, "SSL ") && strstr(v.openssl_loaded, "SSL "));
+}
+
 int main(void)
 {
     RUN(memory_may_end_at_any_allocation_of_any_call);
@@ -402,5 +412,6 @@ int main(void)
     RUN(the_loop_may_refuse_a_timer_at_any_moment);
     RUN(the_loop_may_refuse_to_defer_at_any_moment);
     RUN(statistics_are_a_json_document);
+    RUN(versions_are_those_of_the_headers);
     return harness_result();
 }

@@ -34,12 +34,6 @@ def test_help_tells_where_the_password_belongs(ngr: Any, command: str) -> None:
     assert "REDIS_PASSWORD" in ngr(command, "--help").out
 
 
-def test_version_is_that_of_the_package(ngr: Any) -> None:
-    from importlib.metadata import version
-
-    assert ngr("--version").out == f"ngr-redis {version('nano-graphrag-redis')}\n"
-
-
 @pytest.mark.parametrize(
     "arguments", [(), ("no-such-command",), ("migrate",), ("export",), ("migrate", ".", "--no-such-option")]
 )
