@@ -93,6 +93,10 @@ soak: SECONDS = 600
 soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faults, all answers checked; SECONDS=600 SEED=1
 	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: hiredis
+hiredis: system-build system-test $(STAMP)-demo $(STAMP)-test ## Build with a hiredis 1.x beside the system's, and run the tests that depend on it
+	@tools/hiredis.sh $(abspath $(PY))
+
 .PHONY: analyze
 analyze: system-build system-analyze $(STAMP)-venv $(STAMP)-analyze ## Run gcc -fanalyzer, clang-tidy and cppcheck
 	@$(MAKE) -f tools/analyze.mk -j$$(getconf _NPROCESSORS_ONLN) PY=$(PY) CLANG_TIDY=$(VENV)/bin/clang-tidy
