@@ -2,8 +2,7 @@
 # so that a second run looks only at what has changed.
 #   gcc         -fanalyzer, and warnings too strict for every compiler that a user may have (src only)
 #   clang-tidy  the checks of .clang-tidy (src, tests/c)
-#   cppcheck    all files in one run, which knows where functions are called from; in tests/fuzz it forgets what a
-#               loop has moved, and calls conditions known
+#   cppcheck    all files in one run, which knows where functions are called from; see UNASKED for what it may keep
 # Not asked for: -Wcast-qual (iovec wants its constness cast away), -Wswitch-enum (`default` is how a switch says "all
 # others"), -Wwrite-strings (Python's tables of keywords are char *), -Wlogical-op (EAGAIN may be EWOULDBLOCK), and
 # clang's -Weverything, which finds only these, padding and C99.
@@ -17,6 +16,12 @@ STRICT = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unused-parameter 
 INCLUDES := -Isrc/core -Isrc/ext -Itests/c $(foreach p,$(PACKAGES),-I$(shell pkg-config --variable=includedir $(p)))
 SYSTEM := -isystem $(shell $(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 FLAGS := -std=c11 -D_GNU_SOURCE $(INCLUDES) $(SYSTEM) $(shell pkg-config --cflags $(PACKAGES))
+# constParameter         a PyObject * is const nowhere, and state that a function hands on is not const to its readers
+# redundantContinue      `continue;` is how an empty loop shows that it is meant
+# variableScope          variables stand at the top of their function, or of the block that has more than one use for them
+# knownConditionTrueFalse, in tests/fuzz: cppcheck forgets there what a loop has moved
+UNASKED = --suppress=constParameter --suppress=redundantContinue --suppress=variableScope \
+    --suppress=knownConditionTrueFalse:tests/fuzz/*
 SOURCES := $(wildcard src/*/*.c)
 TESTS := $(wildcard tests/c/*.c)
 OTHERS := $(wildcard tests/fuzz/*.[ch] bench/limits/*.[ch])
@@ -38,7 +43,5 @@ $(OUT)/tidy/%.ok: % $(HEADERS) .clang-tidy tests/c/.clang-tidy
 $(OUT)/cppcheck.ok: $(SOURCES) $(TESTS) $(OTHERS) $(HEADERS) tools/analyze.mk
 	@mkdir -p $(OUT)/cppcheck
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --library=python --enable=warning,performance,portability,style \
-	    --suppress=constParameter --suppress=constParameterCallback --suppress=redundantContinue \
-	    --suppress=clarifyCalculation --suppress=variableScope --suppress=knownConditionTrueFalse:tests/fuzz/* \
-	    --inline-suppr --cppcheck-build-dir=$(OUT)/cppcheck -Isrc/core -Isrc/ext src tests/c tests/fuzz bench/limits
+	    $(UNASKED) --inline-suppr --cppcheck-build-dir=$(OUT)/cppcheck -Isrc/core -Isrc/ext src tests/c tests/fuzz bench/limits
 	@touch $@

@@ -252,7 +252,7 @@ unsigned ngr_transport_pending(const struct ngr_transport *t)
         return 0;
     if (p.revents & (POLLERR | POLLHUP | POLLNVAL))
         return NGR_READABLE | NGR_WRITABLE;
-    return (p.revents & POLLIN ? NGR_READABLE : 0u) | (p.revents & POLLOUT ? NGR_WRITABLE : 0u);
+    return ((p.revents & POLLIN) ? NGR_READABLE : 0u) | ((p.revents & POLLOUT) ? NGR_WRITABLE : 0u);
 }
 
 void ngr_transport_close(struct ngr_transport *t)

@@ -23,9 +23,16 @@ static double from_bits(uint64_t bits)
     return value;
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static bool is_same(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0;
+    return bits_of(a) == bits_of(b);
 }
 
 static const char *written(double value)
@@ -89,10 +96,11 @@ TEST(integers_of_every_length_are_written)
     for (int64_t n = 1; n <= INT64_MAX / 10; n *= 10)
         for (int64_t k = -1; k <= 1; k++) {
             char want[32];
-            snprintf(want, sizeof want, "%lld", (long long)(n + k));
-            CHECK_TEXT(written_integer(n + k), want);
-            snprintf(want, sizeof want, "%lld", (long long)-(n + k));
-            CHECK_TEXT(written_integer(-(n + k)), want);
+            long long number = n + k;
+            snprintf(want, sizeof want, "%lld", number);
+            CHECK_TEXT(written_integer(number), want);
+            snprintf(want, sizeof want, "%lld", -number);
+            CHECK_TEXT(written_integer(-number), want);
         }
     CHECK_TEXT(written_integer(INT64_MAX), "9223372036854775807");
     CHECK_TEXT(written_integer(INT64_MIN), "-9223372036854775808");
