@@ -58,7 +58,9 @@ class ImportTime(FreshWorkload):
 
     def measure(self, name: str, imports: str, server: Server) -> Figures:
         code = TIME_IMPORT.format(imports=imports)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        # From elsewhere: in a clone, `python -c` would import its sources instead of what is installed.
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=True)
         wall, cpu = done.stdout.split()
         return {"import": float(wall), "cpu": float(cpu)}
 
