@@ -1,13 +1,18 @@
 /* Walking over a namespace with SCAN: to list its ids, or to drop it. Keys outside the prefix are never
  * touched, whatever characters the prefix holds; a drop removes each page with UNLINK in the same write that
- * asks for the next page. */
+ * asks for the next page.
+ *
+ * A cursor is a place in the hash table of one run of the server: the next run has another seed, and a walk
+ * that went on there would pass keys by. So whenever a connection was lost meanwhile, for whatever reason,
+ * the walk begins anew. */
 #include "batch.h"
 
 #include <stdlib.h>
 
 #include "mem.h"
 
-#define PAGE "1000" /* keys the server looks at per SCAN */
+#define PAGE         "1000" /* keys the server looks at per SCAN */
+#define MAX_RESTARTS 16     /* of one walk */
 
 struct scan_call {
     struct ngr_call call;
@@ -21,6 +26,9 @@ struct scan_call {
     bool has_unlink; /* the request under way starts with an UNLINK */
     char cursor[24]; /* where to go on, "0": start or end */
     char next_cursor[24];
+    unsigned long long troubles; /* of the client, when the walk began */
+    unsigned restarts;
+    bool must_restart; /* the page that has come is not to be gone on from */
     long long removed, removed_now;
     bool is_out_of_memory;
 };
@@ -130,15 +138,30 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
     return on_page(sc, reply);
 }
 
-static void finish(struct scan_call *sc, ngr_status st)
+static void finish(struct scan_call *sc, ngr_status st, const char *why)
 {
     struct ngr_call *call = &sc->call;
     ngr_call_hold(call);
     ngr_call_drop(&sc->req);
     if (st == NGR_OK && sc->is_drop)
         ngr_call_number(call, 0, sc->removed);
-    ngr_call_end(call, st, "");
+    ngr_call_end(call, st, why);
     ngr_call_let_go(call);
+}
+
+/* After a page: where the walk goes on. False when it has begun anew too often. */
+static bool advance(struct scan_call *sc)
+{
+    unsigned long long troubles = sc->call.host->troubles;
+    bool was_first = strcmp(sc->cursor, "0") == 0;
+    memcpy(sc->cursor, sc->next_cursor, sizeof sc->cursor);
+    sc->must_restart = !was_first && troubles != sc->troubles;
+    if (was_first)
+        sc->troubles = troubles;
+    if (!sc->must_restart)
+        return true;
+    strcpy(sc->cursor, "0");
+    return ++sc->restarts <= MAX_RESTARTS;
 }
 
 static void on_answered(struct ngr_req *r)
@@ -148,16 +171,19 @@ static void on_answered(struct ngr_req *r)
     if (!ngr_call_goes_on(r))
         return;
     sc->removed += sc->has_unlink ? sc->removed_now : 0;
-    if (had_page)
-        memcpy(sc->cursor, sc->next_cursor, sizeof sc->cursor);
-    bool is_last = strcmp(sc->cursor, "0") == 0;
+    if (had_page && !advance(sc)) {
+        finish(sc, NGR_E_LOST, "connections were lost again and again while the keys were listed");
+        return;
+    }
+    bool is_last = !sc->must_restart && strcmp(sc->cursor, "0") == 0;
+    sc->must_restart = false;
     if (is_last && sc->page_keys == 0) {
-        finish(sc, sc->is_out_of_memory ? NGR_E_NOMEM : NGR_OK);
+        finish(sc, sc->is_out_of_memory ? NGR_E_NOMEM : NGR_OK, "");
         return;
     }
     ngr_status st = sc->is_out_of_memory ? NGR_E_NOMEM : write_request(sc, !is_last);
     if (st != NGR_OK)
-        finish(sc, st);
+        finish(sc, st, "");
     else
         ngr_call_send_again(&sc->call, r);
 }

@@ -16,7 +16,8 @@ struct ngr_call_host {
     bool (*withdraw)(struct ngr_call_host *host, struct ngr_req *r);
     /* The call has ended: compose the message, tell the sink unless it was cancelled. */
     void (*report)(struct ngr_call_host *host, struct ngr_call *call, ngr_status st, const char *why);
-    double value_bytes; /* what a value weighed lately, on average: sizes the parts of large reads */
+    unsigned long long troubles; /* how often a connection ended, or the server told to come again later */
+    double value_bytes;          /* what a value weighed lately, on average: sizes the parts of large reads */
 };
 
 struct ngr_call {

@@ -74,7 +74,7 @@ static double next_random(struct ngr_client *c)
 static void begin_trouble(struct ngr_client *c)
 {
     if (c->trouble_depth++ == 0) {
-        c->counters.troubles++;
+        c->host.troubles++;
         c->jitter = 0.5 + next_random(c) / 2;
     }
 }

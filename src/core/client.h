@@ -9,7 +9,7 @@
 
 /* What happened since the client was made. */
 struct ngr_counters {
-    unsigned long long calls, failed_calls, retries, troubles;
+    unsigned long long calls, failed_calls, retries;
 };
 
 struct ngr_client {

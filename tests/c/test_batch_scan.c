@@ -167,7 +167,8 @@ TEST(keys_that_come_twice_are_counted_as_the_server_counts_them)
     scene_close(&s);
 }
 
-TEST(a_page_lost_with_its_connection_is_asked_for_again)
+/* The cursor is worth nothing to a server that was started anew, and who knows why a connection ends. */
+TEST(a_walk_begins_anew_when_its_connection_was_lost)
 {
     struct scene s;
     struct outcome o = {0};
@@ -179,10 +180,50 @@ TEST(a_page_lost_with_its_connection_is_asked_for_again)
     peer_close(&s.peer, 0);
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 5 MATCH p:* COUNT 1000");
-    page(&s, 1, "0", "p:b p:c");
-    CHECK_TEXT(o.got, "0=a 0=b 0=b 0=c");
+    page(&s, 1, "0", "p:c"); /* what this is the last page of, nobody knows */
+    CHECK_INT(o.ended, 0);
+    CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 0 MATCH p:* COUNT 1000");
+    page(&s, 1, "3", "p:c");
+    CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 3 MATCH p:* COUNT 1000");
+    page(&s, 1, "0", "p:b p:a");
+    CHECK_TEXT(o.got, "0=a 0=b 0=c 0=c 0=b 0=a");
     check_ended(&o, NGR_OK);
     scene_close(&s);
+}
+
+TEST(a_first_page_lost_with_its_connection_is_asked_for_again_once)
+{
+    struct scene s;
+    struct outcome o = {0};
+    open_ready(&s);
+    scene_list(&s, &o, "p:");
+    peer_close(&s.peer, 0);
+    scene_welcome(&s, 1);
+    CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 0 MATCH p:* COUNT 1000");
+    page(&s, 1, "0", "p:a");
+    CHECK_TEXT(o.got, "0=a");
+    check_ended(&o, NGR_OK);
+    scene_close(&s);
+}
+
+TEST(a_walk_that_is_thrown_back_again_and_again_ends_with_an_error)
+{
+    struct scene s;
+    struct outcome o = {0};
+    scene_prepare(&s);
+    s.settings.retries = 100;
+    s.settings.retry_base = 0;
+    scene_start(&s);
+    scene_list(&s, &o, "p:");
+    scene_welcome(&s, 0);
+    for (unsigned round = 0; round < 50 && !o.ended; round++) {
+        page(&s, 0, "5", "p:a");
+        scene_answer(&s, 0, "-LOADING not yet\r\n");
+        page(&s, 0, "0", "p:b");
+    }
+    check_ended(&o, NGR_E_LOST);
+    CHECK(strstr(o.message, "again and again") != NULL);
+    scene_finish(&s);
 }
 
 TEST(a_removal_lost_with_its_connection_is_sent_again_with_the_page)
@@ -199,8 +240,9 @@ TEST(a_removal_lost_with_its_connection_is_sent_again_with_the_page)
     CHECK_TEXT(peer_asked(&s.peer, 1), "UNLINK p:a p:b | SCAN 5 MATCH p:* COUNT 1000");
     peer_send(&s.peer, 1, ":0\r\n");
     page(&s, 1, "0", "p:c");
-    CHECK_TEXT(peer_asked(&s.peer, 1), "UNLINK p:c");
-    scene_answer(&s, 1, ":1\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 1), "UNLINK p:c | SCAN 0 MATCH p:* COUNT 1000");
+    peer_send(&s.peer, 1, ":1\r\n");
+    page(&s, 1, "0", ""); /* begun anew: nothing was passed by */
     check_ended(&o, NGR_OK);
     scene_close(&s);
 }
@@ -302,7 +344,9 @@ int main(void)
     RUN(dropping_an_empty_namespace_removes_nothing);
     RUN(a_drop_never_touches_keys_outside_the_prefix);
     RUN(keys_that_come_twice_are_counted_as_the_server_counts_them);
-    RUN(a_page_lost_with_its_connection_is_asked_for_again);
+    RUN(a_walk_begins_anew_when_its_connection_was_lost);
+    RUN(a_first_page_lost_with_its_connection_is_asked_for_again_once);
+    RUN(a_walk_that_is_thrown_back_again_and_again_ends_with_an_error);
     RUN(a_removal_lost_with_its_connection_is_sent_again_with_the_page);
     RUN(a_refused_page_or_removal_ends_the_walk);
     RUN(a_page_of_another_form_kills_the_connection);
