@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -44,9 +45,10 @@ class Member:
         self._is_ready = threading.Event()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - end() closes it
         command = [sys.executable, "-W", "default", "-m", *arguments]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
-        )
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
+        # Objects of Python in malloc's books, where worker.memory_at_rest() looks.
+        environment = {**os.environ, "PYTHONMALLOC": "malloc"}
+        self._process = subprocess.Popen(command, text=True, env=environment, **pipes)
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 

@@ -13,7 +13,7 @@ GROWTH = 0.05, 4 * MEBIBYTE  # the last third of a run may need so much more mem
 
 
 def middle_and_last(series: list[int]) -> tuple[float, float]:
-    """The median memory between rounds, of the middle and the last third of a run; the first is for warming up."""
+    """The median of what is in use between rounds, of the middle and the last third of a run: the first warms up."""
     third = len(series) // 3
     if not third:
         return 0.0, 0.0
@@ -64,7 +64,8 @@ def _memory(name: str, series: list[int], at_rest: list[int]) -> str:
     middle, last = middle_and_last(at_rest)
     thirds = f"middle third {middle / MEBIBYTE:.1f}, last third {last / MEBIBYTE:.1f}"
     verdict = "flat" if is_flat(at_rest) else "GROWS"
-    return f"memory of {name}: {_steps(series)} MiB; between rounds {_steps(at_rest)} MiB, {thirds}: {verdict}"
+    resident, in_use = _steps(series), _steps(at_rest)
+    return f"memory of {name}: {resident} MiB resident; between rounds {in_use} MiB in use, {thirds}: {verdict}"
 
 
 def _steps(series: list[int]) -> str:

@@ -256,11 +256,22 @@ def memory() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+class _Mallinfo(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _names = "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names]
+
+
 def memory_at_rest() -> int:
-    """What is really held: without garbage, and without what malloc keeps of what was freed."""
+    """What is really held: bytes that malloc has given out and not got back, without garbage. What is resident also has
+    the holes between them, which batches of megabytes leave behind. Python's own objects count, too: the workers run
+    with PYTHONMALLOC=malloc."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return memory()
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = _Mallinfo
+    told = ask()
+    return int(told.uordblks + told.hblkhd)
 
 
 def main() -> None:
