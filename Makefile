@@ -93,6 +93,10 @@ soak: SECONDS = 600
 soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faults, all answers checked; SECONDS=600 SEED=1
 	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: interpreters
+interpreters: system-build system-test ## Build and test with each CPython of this machine; ARGS="3.12 3.13"
+	@tools/interpreters.sh $(ARGS)
+
 .PHONY: hiredis
 hiredis: system-build system-test $(STAMP)-demo $(STAMP)-test ## Build with a hiredis 1.x beside the system's, and run the tests that depend on it
 	@tools/hiredis.sh $(abspath $(PY))
