@@ -4,10 +4,10 @@
     python bench/kv.py --only latency        one of them
     python bench/kv.py --gate                under a minute; exit status 1 when the storage is too slow
 
-It starts a redis-server of its own and stops it. Every answer is compared with what is stored before anything
-is timed. Figures are medians over the rounds, with half the distance between the quartiles; "times ours" is
-the median (and the range) of the ratios within each round. CPU is that of this process with all its threads,
-per operation."""
+It starts a redis-server of its own and stops it. The contestants take turns, each with the only open connections;
+before a turn is timed, the answers of the same calls are compared with what is stored. Figures are medians over
+the rounds, with half the distance between the quartiles; "times ours" is the median (and the range) of the ratios
+within each round. CPU is that of this process with all its threads, per operation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import logging
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +91,15 @@ async def compare(
     gc.collect()
     gc.freeze()  # the records live as long as the run: no collection should look at them
     outcomes = []
-    async with AsyncExitStack() as stack:
-        arenas = [Arena(kind(), server, stock) for kind in kinds]
-        for arena in arenas:
-            await arena.open()
-            stack.push_async_callback(arena.close)
-        for workload in chosen:
-            plan, taking_part = Plan(options.rounds), arenas
-            if options.gate:
-                plan = gate.plan(workload.name)
-                taking_part = [a for a in arenas if gate.needs(workload.name, a.contestant.name)]
-            outcomes.append(await race(workload, taking_part, plan, progress))
-            progress.clear()
-            report.print_outcome(outcomes[-1], OURS)
+    arenas = [Arena(kind(), server, stock) for kind in kinds]
+    for workload in chosen:
+        plan, taking_part = Plan(options.rounds), arenas
+        if options.gate:
+            plan = gate.plan(workload.name)
+            taking_part = [a for a in arenas if gate.needs(workload.name, a.contestant.name)]
+        outcomes.append(await race(workload, taking_part, plan, progress))
+        progress.clear()
+        report.print_outcome(outcomes[-1], OURS)
     return outcomes
 
 

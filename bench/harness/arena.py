@@ -3,7 +3,8 @@ expected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from contestants.base import KV, Contestant
@@ -35,11 +36,13 @@ class Arena:
     chunks: KV = field(init=False)
     reports: KV = field(init=False)
 
-    async def open(self) -> None:
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
         await self.contestant.open(self.server.endpoint)
-        self.answers = self.contestant.storage("llm_response_cache")
-        self.chunks = self.contestant.storage("text_chunks")
-        self.reports = self.contestant.storage("community_reports")
-
-    async def close(self) -> None:
-        await self.contestant.close()
+        try:
+            self.answers = self.contestant.storage("llm_response_cache")
+            self.chunks = self.contestant.storage("text_chunks")
+            self.reports = self.contestant.storage("community_reports")
+            yield
+        finally:
+            await self.contestant.close()

@@ -107,7 +107,11 @@ async def attempt(step: Callable[[], Awaitable[None]], series: Series) -> None:
 
 
 async def measure(workload: Workload, arena: Arena, series: Series) -> None:
-    series.figures.append(await workload.measure(arena))
+    """One turn. The contestant is the only one with open connections meanwhile: what the threads and timers of others
+    do would be counted, and would cost the fastest one most."""
+    async with arena.opened():
+        await check(workload, arena)
+        series.figures.append(await workload.measure(arena))
 
 
 async def measure_limit(limit: Limit, arena: Arena, series: Series) -> None:
@@ -118,13 +122,10 @@ async def measure_limit(limit: Limit, arena: Arena, series: Series) -> None:
 
 
 async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress: Progress) -> Outcome:
-    """Checks every contestant, then measures them in turns."""
+    """Measures every contestant in turns, each time after a run whose answers are checked."""
     outcome = Outcome(workload)
     runners = [(a, Series()) for a in arenas if a.contestant.takes_part_in(workload.name)]
-    for arena, series in runners:
-        progress(f"{workload.name}: checking {arena.contestant.name}")
-        outcome.series[arena.contestant.name] = series
-        await attempt(partial(check, workload, arena), series)
+    outcome.series = {arena.contestant.name: series for arena, series in runners}
     limits = [(limit, Series()) for limit in workload.limits(arenas[0])]
     start_time = time.monotonic()
     for number in range(plan.rounds):
