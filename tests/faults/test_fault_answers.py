@@ -282,6 +282,7 @@ async def test_a_value_that_is_half_a_document_by_a_cut_reply_is_never_returned(
                 await kv.get_by_id("a")
 
 
+@pytest.mark.not_sanitized(reason="every byte of 1.5 GB has its shadow looked at: ten minutes")
 def test_a_document_of_five_hundred_megabytes_is_read(
     start_server: Callable[..., Server], figure: Figure
 ) -> None:

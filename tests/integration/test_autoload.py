@@ -39,6 +39,7 @@ def pth_files(venv: Path) -> list[Path]:
     return list(venv.rglob(autoload.NAME))
 
 
+@pytest.mark.not_sanitized(reason="another venv's plain interpreter would import the sanitised extension")
 def test_plain_python_uses_redis_after_enable(environment: Run) -> None:
     assert ngr(environment, "enable").returncode == 0
     result = environment("-c", SHOW_STORAGE, STORAGE_KV_BACKEND="redis")
