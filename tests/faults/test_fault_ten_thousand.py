@@ -12,6 +12,7 @@ from typing import Any
 
 from figures import Figure
 from proxy import Proxy, between
+from sanitized import IS_SANITIZED
 from storages import until_idle
 from ways import Way
 
@@ -117,4 +118,4 @@ async def test_ten_thousand_calls_given_up_leave_no_trace(way: Way, figure: Figu
             assert await kv.get_by_ids(list(RECORDS)) == list(RECORDS.values())
             assert stats["connections"]["lost"] == 0
             assert slow.accepted == stats["connections"]["opened"] <= CONNECTIONS
-            assert grown < GROWTH
+            assert grown < GROWTH or IS_SANITIZED, "AddressSanitizer keeps what was freed"

@@ -112,6 +112,7 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server()
 
 
+@pytest.mark.not_sanitized(reason="it measures memory, and AddressSanitizer keeps what was freed")
 def test_a_million_gets_and_a_hundred_thousand_upserts_leave_memory_flat(server: Server, figure: Figure) -> None:
     grown, blocks = growth(server, within=120.0, gets=1_000_000, upserts=100_000)
     figure("memory grown", grown / 1024, "KiB")
@@ -120,6 +121,7 @@ def test_a_million_gets_and_a_hundred_thousand_upserts_leave_memory_flat(server:
     assert abs(blocks) < 500
 
 
+@pytest.mark.not_sanitized(reason="it measures memory, and AddressSanitizer keeps what was freed")
 @pytest.mark.parametrize("kind", ["others", "failures", "cancels", "reconnects"])
 def test_operations_of_every_kind_leave_memory_flat(server: Server, figure: Figure, kind: str) -> None:
     grown, blocks = growth(server, **{kind: {"reconnects": 2000, "cancels": 20_000}.get(kind, 15_000)})
@@ -233,6 +235,7 @@ async def calmest_pause(work: Callable[[], Awaitable[Any]]) -> float:
     return calmest
 
 
+@pytest.mark.not_sanitized(reason="it measures how long the loop is held, and everything takes three times as long")
 @pytest.mark.parametrize("shape", BATCHES)
 async def test_a_get_is_answered_while_an_upsert_of_60_mb_is_under_way(
     server: Server, figure: Figure, shape: str
