@@ -273,13 +273,6 @@ NGR__BY_WIDTH bool take_character(struct decoding *d)
     return !d->problem;
 }
 
-/* Whether a character that starts with this byte has three bytes and needs no closer look: E0 may be an
- * overlong form, ED a surrogate. */
-static inline bool leads_three(uint32_t byte)
-{
-    return byte >= 0xe1 && byte <= 0xef && byte != 0xed;
-}
-
 /* Copies characters of three bytes as long as they last: most text that is neither Latin nor plain. */
 NGR__BY_WIDTH void copy_triples(struct decoding *d, unsigned width)
 {
