@@ -221,6 +221,7 @@ static void on_idle_timer(struct ngr_timer *t)
     struct ngr_pool *p = NULL;
     size_t connections = 0;
     while ((p = ngr_topology_next(&c->topology, p))) {
+        ngr_pool_bury(p);
         if (c->settings.idle_check > 0)
             ngr_pool_check_alive(p);
         connections += p->conn_count;

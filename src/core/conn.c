@@ -523,6 +523,15 @@ static void ping_answered(struct ngr_req *r)
     (void)r;
 }
 
+bool ngr_conn_bury(struct ngr_conn *c)
+{
+    if (c->broken == NGR_OK || c->busy || c->state == NGR_CONN_CLOSED)
+        return false;
+    ngr__conn_begin_callbacks(c);
+    ngr__conn_end_callbacks(c);
+    return true;
+}
+
 void ngr_conn_check_alive(struct ngr_conn *c)
 {
     if (c->state != NGR_CONN_READY || c->broken != NGR_OK || c->requests)

@@ -117,6 +117,10 @@ void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r);
 /* Takes an UNWRITTEN request back. */
 void ngr_conn_withdraw(struct ngr_conn *c, struct ngr_req *r);
 
+/* Ends it when it has failed where no callback could be made, and the loop had no memory for doing it later.
+ * True when it was ended: owner.closed has been called. */
+bool ngr_conn_bury(struct ngr_conn *c);
+
 /* Sends PING when nothing else is under way, so that a dead peer is noticed before it costs somebody's call.
  */
 void ngr_conn_check_alive(struct ngr_conn *c);

@@ -222,6 +222,13 @@ void ngr_pool_init(struct ngr_pool *p, const struct ngr_settings *settings, cons
     ngr_list_init(&p->waiting);
 }
 
+void ngr_pool_bury(struct ngr_pool *p)
+{
+    struct ngr_node *n = p->conns.head.next;
+    while (n != &p->conns.head)
+        n = ngr_conn_bury(conn_of(n)) ? p->conns.head.next : n->next;
+}
+
 void ngr_pool_check_alive(struct ngr_pool *p)
 {
     for (struct ngr_node *n = p->conns.head.next; n != &p->conns.head; n = n->next)

@@ -46,6 +46,9 @@ void ngr_pool_withdraw(struct ngr_pool *p, struct ngr_req *r);
 /* Opens the first connection if there is none. */
 void ngr_pool_connect(struct ngr_pool *p);
 
+/* Ends the connections that have failed without being able to say so. */
+void ngr_pool_bury(struct ngr_pool *p);
+
 /* PING on every idle connection. */
 void ngr_pool_check_alive(struct ngr_pool *p);
 
