@@ -5,11 +5,12 @@ not need the extension, whose failure to load may be that fault.
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+
+from .. import __version__
 
 
 def show_package() -> str:
-    return f"ngr-redis {version('nano-graphrag-redis')}"
+    return f"ngr-redis {__version__}"
 
 
 def show_libraries() -> str:

@@ -6,17 +6,17 @@ import platform
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import pytest
 
+from nano_graphrag_redis import __version__
 from nano_graphrag_redis._native import build_info
 
 
 def test_the_package_comes_first_and_each_library_has_a_line(ngr: Any) -> None:
     lines = ngr("--version").out.splitlines()
-    assert lines[0] == f"ngr-redis {version('nano-graphrag-redis')}"
+    assert lines[0] == f"ngr-redis {__version__}"
     named = [line.split()[0] for line in lines[1:]]
     assert named == ["hiredis", build_info["openssl"].split()[0], "cJSON", "CPython", "compiled"]
 
@@ -27,7 +27,7 @@ def test_an_extension_that_cannot_be_loaded_does_not_hide_the_version(
     monkeypatch.setitem(sys.modules, "nano_graphrag_redis._native", None)
     outcome = ngr("--version")
     assert outcome.code == 1
-    assert outcome.out == f"ngr-redis {version('nano-graphrag-redis')}\n"
+    assert outcome.out == f"ngr-redis {__version__}\n"
     assert outcome.err.startswith("ngr-redis: ")
     assert "_native" in outcome.err
 
