@@ -60,7 +60,9 @@ def held(objects: Sequence[object]) -> list[int]:
     return [_memory.alive(), *map(sys.getrefcount, objects)]
 
 
-WARMING_UP = 100  # times: CPython keeps what it freed (exceptions, frames, tuples) for later use, up to a limit
+# Times. CPython keeps what it freed for later use, up to a limit: 255 contexts and iterators of futures, 2,000 tuples
+# of each length. Until it is reached, a call that takes one of them from elsewhere and gives it back leaves it there.
+WARMING_UP = 2100
 
 
 def what_grows(once: Callable[[], object], objects: Sequence[object], names: Sequence[str]) -> list[str]:
