@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "json_mixed.h"
 #include "json_number.h"
 #include "json_scan.h"
 #include "json_triples.h"
@@ -294,6 +295,25 @@ NGR__BY_WIDTH void copy_unicode_escapes(struct decoding *d, unsigned width)
     }
 }
 
+/* Reads text of any mixture as far as json_mixed.h can, which looks at two bytes before it: what made units
+ * wider than one byte took two at least. */
+NGR__BY_WIDTH void copy_mixed_text(struct decoding *d, unsigned width)
+{
+#if defined(NGR__MIXED)
+    if (d->end - d->p < NGR__MIXED_READ)
+        return;
+    if (width == 1) {
+        int is_ascii = 1;
+        d->p = ngr__mixed_read1(d->p, d->end, d->out, &d->count, &is_ascii);
+        d->seen |= is_ascii ? 0 : 0x80;
+    } else if (width == 2) {
+        d->p = ngr__mixed_read2(d->p, d->end, d->out, &d->count);
+    } else {
+        d->p = ngr__mixed_read4(d->p, d->end, d->out, &d->count);
+    }
+#endif
+}
+
 /* Decodes as far as units of this width go. It works on a copy of `*whole`, which the compiler can keep in
  * registers. */
 NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
@@ -301,6 +321,7 @@ NGR__BY_WIDTH enum stop decode(struct decoding *whole, unsigned width)
     struct decoding d = *whole;
     enum stop stop = STOP_BAD;
     while (d.p < d.end) {
+        copy_mixed_text(&d, width);
         if (ngr__is_plain(*d.p)) {
             copy_blocks(&d, width);
             continue;
@@ -437,11 +458,16 @@ static inline size_t special_length(const uint8_t *p, const uint8_t *end)
     return n ? n : ngr__utf8_get(p, end, &c);
 }
 
-/* Passes blocks of a string; answers where it stops, at something that special_length() does not know or
+/* Passes blocks of a string that stands in an object, so that there is something before its quote; answers where it stops, at something that special_length() does not know or
  * where less than a block is left. */
 static const uint8_t *pass_blocks(const uint8_t *p, const uint8_t *end)
 {
     while (end - p >= NGR__BLOCK) {
+#if defined(NGR__MIXED)
+        p = ngr__mixed_pass(p, end);
+        if (end - p < NGR__BLOCK)
+            break;
+#endif
         ngr__mask special = ngr__block_special(ngr__block_ucs1(p));
         size_t step = 0;
         while (special) {

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "json_mixed.h"
 #include "json_number.h"
 #include "json_scan.h"
 #include "json_triples.h"
@@ -298,6 +299,32 @@ NGR__BY_WIDTH uint8_t *write_triples(struct source *src, uint8_t *at, const uint
     return at;
 }
 
+/* Writes text of any mixture as far as json_mixed.h can. */
+NGR__BY_WIDTH uint8_t *write_mixed_text(struct source *src, uint8_t *at, const uint8_t *end, unsigned width)
+{
+#if defined(NGR__MIXED)
+    if (left(src) < NGR__MIXED_UNITS)
+        return at;
+    if (width == 2)
+        return ngr__mixed_write2(src->text, src->chars, &src->i, at, end);
+    return ngr__mixed_write4(src->text, src->chars, &src->i, at, end);
+#else
+    return at;
+#endif
+}
+
+/* Goes on behind a character that was not plain when the next one is not, either. */
+NGR__BY_WIDTH uint8_t *write_run(struct source *src, uint8_t *at, const uint8_t *end, uint32_t c,
+                                 unsigned width)
+{
+    uint32_t next = left(src) ? ngr__unit(src->text, src->i, width) : 0;
+    if (c < 0x80 || next < 0x80)
+        return at;
+    if (width == 2 && c >= 0x800 && next >= 0x800)
+        return write_triples(src, at, end, width);
+    return write_mixed_text(src, at, end, width);
+}
+
 /* Writes until the end, or until room runs short; answers where the bytes end. */
 NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const uint8_t *end, unsigned width)
 {
@@ -314,8 +341,8 @@ NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const
             break;
         uint32_t c = ngr__unit(src.text, src.i++, width);
         at += spell(at, c);
-        if (width == 2 && c >= 0x800 && left(&src) && ngr__unit(src.text, src.i, width) >= 0x800)
-            at = write_triples(&src, at, end, width);
+        if (width > 1)
+            at = write_run(&src, at, end, c, width);
     }
     *whole = src;
     return at;

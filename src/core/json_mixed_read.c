@@ -1,0 +1,239 @@
+/* The reading half of json_mixed.h.
+ *
+ * A block of thirty-two bytes is decoded as if a character ended at each of them, together with the two
+ * bytes in front of it:
+ *
+ *     bytes      61   c3 a9   e2 80 9d   62       end at     61, a9, 9d, 62
+ *     decoded    61   ?? e9   ?? ?? 201d 62       and the others are left out when the block is stored
+ *
+ * Blocks follow each other at fixed places, so that none waits for where the one before it ended. */
+#include "json_mixed.h"
+
+#if defined(NGR__MIXED)
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "json_scan.h"
+
+#define BLOCK 32
+
+#define INLINE static inline __attribute__((always_inline)) NGR__MIXED_TARGET
+
+/* For each set of eight lanes of two bytes, in which order a shuffle takes their bytes so that these lanes
+ * come first. What is behind them does not matter. */
+#define PLACE(set, k, i) ((set) >> (i)&1 && __builtin_popcount((set) & ((1 << (i)) - 1)) == (k) ? 2 * (i) : 0)
+#define NTH(set, k)                                                                                          \
+    (PLACE(set, k, 0) | PLACE(set, k, 1) | PLACE(set, k, 2) | PLACE(set, k, 3) | PLACE(set, k, 4) |          \
+     PLACE(set, k, 5) | PLACE(set, k, 6) | PLACE(set, k, 7))
+#define PAIR(place) place, (place) + 1
+#define ROW(set)                                                                                             \
+    {                                                                                                        \
+        PAIR(NTH(set, 0)), PAIR(NTH(set, 1)), PAIR(NTH(set, 2)), PAIR(NTH(set, 3)), PAIR(NTH(set, 4)),       \
+            PAIR(NTH(set, 5)), PAIR(NTH(set, 6)), PAIR(NTH(set, 7))                                          \
+    }
+#define ROWS4(set)  ROW(set), ROW(set + 1), ROW(set + 2), ROW(set + 3)
+#define ROWS16(set) ROWS4(set), ROWS4(set + 4), ROWS4(set + 8), ROWS4(set + 12)
+#define ROWS64(set) ROWS16(set), ROWS16(set + 16), ROWS16(set + 32), ROWS16(set + 48)
+
+static const uint8_t chosen_first[256][16]
+    __attribute__((aligned(16))) = {ROWS64(0), ROWS64(64), ROWS64(128), ROWS64(192)};
+
+/* A byte in each lane, and those one and two places before it. */
+struct block {
+    __m256i byte, before, before2;
+    __m256i continues; /* lanes whose byte continues a character */
+};
+
+INLINE __m256i load(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+INLINE __m256i fill(int byte)
+{
+    return _mm256_set1_epi8((char)byte);
+}
+
+INLINE unsigned mask(__m256i lanes)
+{
+    return (unsigned)_mm256_movemask_epi8(lanes);
+}
+
+INLINE __m256i is_continuation(__m256i byte)
+{
+    return _mm256_cmpgt_epi8(fill(0xc0), byte); /* signed: from 0x80 to 0xbf */
+}
+
+/* Lanes whose top bit is set are at least `least`, itself at least 0x80. */
+INLINE __m256i top_from(__m256i byte, int least)
+{
+    return _mm256_subs_epu8(byte, fill(least - 0x80));
+}
+
+/* A bit for each lane that no UTF-8 of at most three bytes per character has there. */
+INLINE unsigned find_wrong(const struct block *b)
+{
+    __m256i expected = _mm256_or_si256(top_from(b->before, 0xc0), top_from(b->before2, 0xe0));
+    __m256i wrong = _mm256_xor_si256(expected, b->continues);
+    /* Overlong forms begin with c0, c1, or with e0 and less than a0; surrogates with ed and a0 or more. */
+    __m256i is_low = _mm256_cmpgt_epi8(fill(0xa0), b->byte);
+    __m256i overlong2 = _mm256_cmpeq_epi8(_mm256_and_si256(b->byte, fill(0xfe)), fill(0xc0));
+    __m256i overlong3 = _mm256_and_si256(_mm256_cmpeq_epi8(b->before, fill(0xe0)), is_low);
+    __m256i surrogate = _mm256_andnot_si256(is_low, _mm256_cmpeq_epi8(b->before, fill(0xed)));
+    return mask(_mm256_or_si256(_mm256_or_si256(wrong, overlong2), _mm256_or_si256(overlong3, surrogate)));
+}
+
+/* Stores those of eight units of two bytes that are in `set`; answers how many. */
+INLINE size_t store8(void *out, size_t count, __m128i units, unsigned set, unsigned width)
+{
+    units = _mm_shuffle_epi8(units, _mm_load_si128((const __m128i *)(const void *)chosen_first[set]));
+    if (width == 1)
+        _mm_storel_epi64((__m128i *)(void *)((uint8_t *)out + count), _mm_packus_epi16(units, units));
+    else if (width == 2)
+        _mm_storeu_si128((__m128i *)(void *)((uint16_t *)out + count), units);
+    else
+        _mm256_storeu_si256((__m256i *)(void *)((uint32_t *)out + count), _mm256_cvtepu16_epi32(units));
+    return (size_t)__builtin_popcount(set);
+}
+
+/* Decodes each lane as the end of a character, and stores those in `ends`; answers how many. */
+INLINE size_t store_ends(void *out, size_t count, const struct block *b, unsigned ends, unsigned width)
+{
+    __m256i last = _mm256_and_si256(b->byte, fill(0x7f));
+    __m256i middle = _mm256_and_si256(b->before, _mm256_and_si256(b->continues, fill(0x3f)));
+    __m256i first = _mm256_slli_epi16(_mm256_subs_epu8(b->before2, fill(0xe0)), 4);
+    const __m256i weights = _mm256_set1_epi16(0x4001), zero = _mm256_setzero_si256();
+    __m256i low = _mm256_maddubs_epi16(_mm256_unpacklo_epi8(last, middle), weights);
+    __m256i high = _mm256_maddubs_epi16(_mm256_unpackhi_epi8(last, middle), weights);
+    if (width > 1) {
+        low = _mm256_or_si256(low, _mm256_unpacklo_epi8(zero, first));
+        high = _mm256_or_si256(high, _mm256_unpackhi_epi8(zero, first));
+    }
+    size_t n = store8(out, count, _mm256_castsi256_si128(low), ends & 0xff, width);
+    n += store8(out, count + n, _mm256_castsi256_si128(high), ends >> 8 & 0xff, width);
+    n += store8(out, count + n, _mm256_extracti128_si256(low, 1), ends >> 16 & 0xff, width);
+    return n + store8(out, count + n, _mm256_extracti128_si256(high, 1), ends >> 24, width);
+}
+
+INLINE void store_ascii(void *out, size_t count, __m256i byte, unsigned width)
+{
+    __m128i low = _mm256_castsi256_si128(byte), high = _mm256_extracti128_si256(byte, 1);
+    if (width == 2) {
+        __m256i *to = (__m256i *)(void *)((uint16_t *)out + count);
+        _mm256_storeu_si256(to, _mm256_cvtepu8_epi16(low));
+        _mm256_storeu_si256(to + 1, _mm256_cvtepu8_epi16(high));
+    } else if (width == 1) {
+        _mm256_storeu_si256((__m256i *)(void *)((uint8_t *)out + count), byte);
+    } else {
+        ngr__block_store(out, count, low, width);
+        ngr__block_store(out, count + 16, high, width);
+    }
+}
+
+/* An escape of two characters at `p`: what it means, or zero. */
+INLINE uint32_t meaning_of(const uint8_t *p)
+{
+    static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                         ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    return p[0] == '\\' ? meaning[p[1]] : 0;
+}
+
+/* All the functions of json_mixed.h: `width` zero is ngr__mixed_pass(). */
+INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out, size_t *count,
+                                 int *is_ascii, unsigned width)
+{
+    const uint8_t *begin = p;
+    const int too_long = width == 1 ? 0xc4 : 0xf0; /* first bytes of characters that do not fit */
+    size_t n = *count;
+    unsigned pending = 0; /* not zero when a character may have begun in the block before */
+    while (end - p >= NGR__MIXED_READ) {
+        struct block b = {.byte = load(p)};
+        __m256i low = _mm256_subs_epi8(b.byte, fill(0x20)); /* negative below 0x20 and from 0x80 on */
+        __m256i quotes =
+            _mm256_or_si256(_mm256_cmpeq_epi8(b.byte, fill('"')), _mm256_cmpeq_epi8(b.byte, fill('\\')));
+        unsigned high = mask(b.byte), stops = mask(_mm256_or_si256(quotes, low)) ^ high;
+        if (high)
+            stops |= mask(top_from(b.byte, too_long));
+        size_t len = stops ? (size_t)__builtin_ctz(stops) : BLOCK;
+        unsigned known = (unsigned)(((uint64_t)1 << len) - 1);
+        if ((high & known) || pending) {
+            b.continues = is_continuation(b.byte);
+            b.before = load(p - 1);
+            b.before2 = width == 1 ? _mm256_setzero_si256() : load(p - 2);
+            if (find_wrong(&b) & (known << 1 | 1))
+                break;
+            if (width) {
+                n += store_ends(out, n, &b, ~mask(is_continuation(load(p + 1))) & known, width);
+                *is_ascii = 0;
+            }
+        } else if (width) {
+            store_ascii(out, n, b.byte, width);
+            n += len;
+        }
+        p += len;
+        pending = len == BLOCK ? high >> (BLOCK - 2) : 0;
+        if (len == BLOCK)
+            continue;
+        uint32_t c = meaning_of(p);
+        if (!c)
+            break;
+        if (width)
+            ngr__put_unit(out, n++, c, width);
+        p += 2;
+    }
+    *count = n;
+    if (p > begin && p[-1] >= 0xc0) /* a character whose end is still to come */
+        return p - 1;
+    return p > begin + 1 && p[-2] >= 0xe0 && width != 1 ? p - 2 : p;
+}
+
+NGR__MIXED_TARGET static const uint8_t *read1(const uint8_t *p, const uint8_t *end, uint8_t *out,
+                                              size_t *count, int *is_ascii)
+{
+    return read_mixed(p, end, out, count, is_ascii, 1);
+}
+
+NGR__MIXED_TARGET static const uint8_t *read2(const uint8_t *p, const uint8_t *end, uint16_t *out,
+                                              size_t *count)
+{
+    int unused;
+    return read_mixed(p, end, out, count, &unused, 2);
+}
+
+NGR__MIXED_TARGET static const uint8_t *read4(const uint8_t *p, const uint8_t *end, uint32_t *out,
+                                              size_t *count)
+{
+    int unused;
+    return read_mixed(p, end, out, count, &unused, 4);
+}
+
+NGR__MIXED_TARGET static const uint8_t *pass(const uint8_t *p, const uint8_t *end)
+{
+    int unused;
+    size_t none = 0;
+    return read_mixed(p, end, NULL, &none, &unused, 0);
+}
+
+const uint8_t *ngr__mixed_read1(const uint8_t *p, const uint8_t *end, uint8_t *out, size_t *count,
+                                int *is_ascii)
+{
+    return ngr__mixed_is_supported() ? read1(p, end, out, count, is_ascii) : p;
+}
+
+const uint8_t *ngr__mixed_read2(const uint8_t *p, const uint8_t *end, uint16_t *out, size_t *count)
+{
+    return ngr__mixed_is_supported() ? read2(p, end, out, count) : p;
+}
+
+const uint8_t *ngr__mixed_read4(const uint8_t *p, const uint8_t *end, uint32_t *out, size_t *count)
+{
+    return ngr__mixed_is_supported() ? read4(p, end, out, count) : p;
+}
+
+const uint8_t *ngr__mixed_pass(const uint8_t *p, const uint8_t *end)
+{
+    return ngr__mixed_is_supported() ? pass(p, end) : p;
+}
+
+#endif
