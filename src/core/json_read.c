@@ -458,8 +458,8 @@ static inline size_t special_length(const uint8_t *p, const uint8_t *end)
     return n ? n : ngr__utf8_get(p, end, &c);
 }
 
-/* Passes blocks of a string that stands in an object, so that there is something before its quote; answers where it stops, at something that special_length() does not know or
- * where less than a block is left. */
+/* Passes blocks of a string that stands in an object, so that there is something before its quote; answers
+ * where it stops, at something that special_length() does not know or where less than a block is left. */
 static const uint8_t *pass_blocks(const uint8_t *p, const uint8_t *end)
 {
     while (end - p >= NGR__BLOCK) {
