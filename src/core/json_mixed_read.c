@@ -26,15 +26,15 @@
 #define NTH(set, k)                                                                                          \
     (PLACE(set, k, 0) | PLACE(set, k, 1) | PLACE(set, k, 2) | PLACE(set, k, 3) | PLACE(set, k, 4) |          \
      PLACE(set, k, 5) | PLACE(set, k, 6) | PLACE(set, k, 7))
-#define PAIR(place) place, (place) + 1
+#define PAIR(place) (place), (place) + 1
 #define ROW(set)                                                                                             \
     {                                                                                                        \
         PAIR(NTH(set, 0)), PAIR(NTH(set, 1)), PAIR(NTH(set, 2)), PAIR(NTH(set, 3)), PAIR(NTH(set, 4)),       \
             PAIR(NTH(set, 5)), PAIR(NTH(set, 6)), PAIR(NTH(set, 7))                                          \
     }
-#define ROWS4(set)  ROW(set), ROW(set + 1), ROW(set + 2), ROW(set + 3)
-#define ROWS16(set) ROWS4(set), ROWS4(set + 4), ROWS4(set + 8), ROWS4(set + 12)
-#define ROWS64(set) ROWS16(set), ROWS16(set + 16), ROWS16(set + 32), ROWS16(set + 48)
+#define ROWS4(set)  ROW(set), ROW((set) + 1), ROW((set) + 2), ROW((set) + 3)
+#define ROWS16(set) ROWS4(set), ROWS4((set) + 4), ROWS4((set) + 8), ROWS4((set) + 12)
+#define ROWS64(set) ROWS16(set), ROWS16((set) + 16), ROWS16((set) + 32), ROWS16((set) + 48)
 
 static const uint8_t chosen_first[256][16]
     __attribute__((aligned(16))) = {ROWS64(0), ROWS64(64), ROWS64(128), ROWS64(192)};
@@ -139,36 +139,63 @@ INLINE uint32_t meaning_of(const uint8_t *p)
     return p[0] == '\\' ? meaning[p[1]] : 0;
 }
 
+/* The first byte of a block that cannot be read as text, or BLOCK. `high` has a bit for each that is not
+ * ASCII. */
+INLINE size_t find_stop(__m256i byte, unsigned high, unsigned width)
+{
+    __m256i low = _mm256_subs_epi8(byte, fill(0x20)); /* negative below 0x20 and from 0x80 on */
+    __m256i quotes = _mm256_or_si256(_mm256_cmpeq_epi8(byte, fill('"')), _mm256_cmpeq_epi8(byte, fill('\\')));
+    unsigned stops = mask(_mm256_or_si256(quotes, low)) ^ high;
+    if (high)
+        stops |=
+            mask(top_from(byte, width == 1 ? 0xc4 : 0xf0)); /* the first of a character that does not fit */
+    return stops ? (size_t)__builtin_ctz(stops) : BLOCK;
+}
+
+/* Reads what ends in the bytes of `known`, a bit for each; false when one of them, or the one behind them, is
+ * wrong. */
+INLINE bool read_known(const uint8_t *p, __m256i byte, unsigned known, void *out, size_t *count,
+                       unsigned width)
+{
+    struct block b = {
+        .byte = byte,
+        .before = load(p - 1),
+        .before2 = width == 1 ? _mm256_setzero_si256() : load(p - 2),
+        .continues = is_continuation(byte),
+    };
+    if (find_wrong(&b) & (known << 1 | 1))
+        return false;
+    if (width)
+        *count += store_ends(out, *count, &b, ~mask(is_continuation(load(p + 1))) & known, width);
+    return true;
+}
+
+/* Where the character begins that ends at or behind `p`, if it began behind `begin`. */
+INLINE const uint8_t *give_back(const uint8_t *p, const uint8_t *begin, unsigned width)
+{
+    if (p > begin && p[-1] >= 0xc0)
+        return p - 1;
+    return p > begin + 1 && p[-2] >= 0xe0 && width != 1 ? p - 2 : p;
+}
+
 /* All the functions of json_mixed.h: `width` zero is ngr__mixed_pass(). */
 INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out, size_t *count,
                                  int *is_ascii, unsigned width)
 {
     const uint8_t *begin = p;
-    const int too_long = width == 1 ? 0xc4 : 0xf0; /* first bytes of characters that do not fit */
     size_t n = *count;
     unsigned pending = 0; /* not zero when a character may have begun in the block before */
     while (end - p >= NGR__MIXED_READ) {
-        struct block b = {.byte = load(p)};
-        __m256i low = _mm256_subs_epi8(b.byte, fill(0x20)); /* negative below 0x20 and from 0x80 on */
-        __m256i quotes =
-            _mm256_or_si256(_mm256_cmpeq_epi8(b.byte, fill('"')), _mm256_cmpeq_epi8(b.byte, fill('\\')));
-        unsigned high = mask(b.byte), stops = mask(_mm256_or_si256(quotes, low)) ^ high;
-        if (high)
-            stops |= mask(top_from(b.byte, too_long));
-        size_t len = stops ? (size_t)__builtin_ctz(stops) : BLOCK;
+        __m256i byte = load(p);
+        unsigned high = mask(byte);
+        size_t len = find_stop(byte, high, width);
         unsigned known = (unsigned)(((uint64_t)1 << len) - 1);
         if ((high & known) || pending) {
-            b.continues = is_continuation(b.byte);
-            b.before = load(p - 1);
-            b.before2 = width == 1 ? _mm256_setzero_si256() : load(p - 2);
-            if (find_wrong(&b) & (known << 1 | 1))
+            if (!read_known(p, byte, known, out, &n, width))
                 break;
-            if (width) {
-                n += store_ends(out, n, &b, ~mask(is_continuation(load(p + 1))) & known, width);
-                *is_ascii = 0;
-            }
+            *is_ascii = 0;
         } else if (width) {
-            store_ascii(out, n, b.byte, width);
+            store_ascii(out, n, byte, width);
             n += len;
         }
         p += len;
@@ -183,9 +210,7 @@ INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out
         p += 2;
     }
     *count = n;
-    if (p > begin && p[-1] >= 0xc0) /* a character whose end is still to come */
-        return p - 1;
-    return p > begin + 1 && p[-2] >= 0xe0 && width != 1 ? p - 2 : p;
+    return give_back(p, begin, width);
 }
 
 NGR__MIXED_TARGET static const uint8_t *read1(const uint8_t *p, const uint8_t *end, uint8_t *out,

@@ -33,16 +33,19 @@
 #define TRIPLES_BYTE(set, k)                                                                                 \
     (TRIPLE_BYTE(set, k, 0) | TRIPLE_BYTE(set, k, 1) | TRIPLE_BYTE(set, k, 2) | TRIPLE_BYTE(set, k, 3))
 
+/* Here `byte` is the name of a macro: NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ROW(byte, set)                                                                                       \
     {                                                                                                        \
         byte(set, 0), byte(set, 1), byte(set, 2), byte(set, 3), byte(set, 4), byte(set, 5), byte(set, 6),    \
             byte(set, 7), byte(set, 8), byte(set, 9), byte(set, 10), byte(set, 11), byte(set, 12),           \
             byte(set, 13), byte(set, 14), byte(set, 15)                                                      \
     }
-#define ROWS4(byte, set)  ROW(byte, set), ROW(byte, set + 1), ROW(byte, set + 2), ROW(byte, set + 3)
-#define ROWS16(byte, set) ROWS4(byte, set), ROWS4(byte, set + 4), ROWS4(byte, set + 8), ROWS4(byte, set + 12)
+#define ROWS4(byte, set) ROW(byte, set), ROW(byte, (set) + 1), ROW(byte, (set) + 2), ROW(byte, (set) + 3)
+#define ROWS16(byte, set)                                                                                    \
+    ROWS4(byte, set), ROWS4(byte, (set) + 4), ROWS4(byte, (set) + 8), ROWS4(byte, (set) + 12)
 #define ROWS64(byte, set)                                                                                    \
-    ROWS16(byte, set), ROWS16(byte, set + 16), ROWS16(byte, set + 32), ROWS16(byte, set + 48)
+    ROWS16(byte, set), ROWS16(byte, (set) + 16), ROWS16(byte, (set) + 32), ROWS16(byte, (set) + 48)
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define TABLE(byte)                                                                                          \
     {                                                                                                        \
         ROWS64(byte, 0), ROWS64(byte, 64), ROWS64(byte, 128), ROWS64(byte, 192)                              \
