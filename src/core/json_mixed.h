@@ -1,9 +1,8 @@
 /* Text that mixes characters of one, two and three bytes of UTF-8, as any text but English and Chinese does:
- * sixteen bytes at a time when reading, eight characters at a time when writing, without asking of any
- * character what it is. This takes instructions that move bytes by a table (SSSE3) and count bits, which the
- * x86-64 processors since 2009 have, but not those that compilers build for by default. So the processor is
- * asked; where it has none of them, and on other machines, these functions do nothing, and what
- * json_read.c and json_write.c do for any text has all the work.
+ * 32 bytes at a time when reading, sixteen characters at a time when writing, without asking of any
+ * character what it is. This takes AVX2, which most x86-64 processors since 2013 have, but not those that
+ * compilers build for by default. So the processor is asked; where it has none, and on other machines, these
+ * functions do nothing, and what json_read.c and json_write.c do for any text has all the work.
  *
  * All of them stop at what they do not know, or when less is left than they may touch, and never in the
  * middle of a character. Whoever calls them goes on from there by other means. */
@@ -15,7 +14,7 @@
 
 #include "simd.h"
 
-#if defined(NGR__SSE2) && !defined(NGR_NO_MIXED) && (defined(__GNUC__) || defined(__clang__))
+#if defined(NGR__SSE2) && !defined(NGR_NO_MIXED) && defined(__GNUC__)
 #define NGR__MIXED
 #endif
 
