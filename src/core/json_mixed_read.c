@@ -15,6 +15,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
+#include "json_mixed_table.h"
 #include "json_scan.h"
 
 #define BLOCK 32
@@ -33,12 +34,8 @@
         PAIR(NTH(set, 0)), PAIR(NTH(set, 1)), PAIR(NTH(set, 2)), PAIR(NTH(set, 3)), PAIR(NTH(set, 4)),       \
             PAIR(NTH(set, 5)), PAIR(NTH(set, 6)), PAIR(NTH(set, 7))                                          \
     }
-#define ROWS4(set)  ROW(set), ROW((set) + 1), ROW((set) + 2), ROW((set) + 3)
-#define ROWS16(set) ROWS4(set), ROWS4((set) + 4), ROWS4((set) + 8), ROWS4((set) + 12)
-#define ROWS64(set) ROWS16(set), ROWS16((set) + 16), ROWS16((set) + 32), ROWS16((set) + 48)
 
-static const uint8_t chosen_first[256][16]
-    __attribute__((aligned(16))) = {ROWS64(0), ROWS64(64), ROWS64(128), ROWS64(192)};
+static const uint8_t chosen_first[256][16] __attribute__((aligned(16))) = NGR__ROWS256(ROW);
 
 /* A byte in each lane, and those one and two places before it. */
 struct block {
@@ -135,9 +132,7 @@ INLINE void store_ascii(void *out, size_t count, __m256i byte, unsigned width)
 /* An escape of two characters at `p`: what it means, or zero. */
 INLINE uint32_t meaning_of(const uint8_t *p)
 {
-    static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                         ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
-    return p[0] == '\\' ? meaning[p[1]] : 0;
+    return p[0] == '\\' ? ngr__escaped(p[1]) : 0;
 }
 
 /* The first byte of a block that cannot be read as text, or BLOCK. `high` has a bit for each that is not

@@ -8,6 +8,7 @@
 
 #include <immintrin.h>
 
+#include "json_mixed_table.h"
 #include "json_scan.h"
 
 #define INLINE static inline __attribute__((always_inline)) NGR__MIXED_TARGET
@@ -41,19 +42,13 @@
             byte(set, 7), byte(set, 8), byte(set, 9), byte(set, 10), byte(set, 11), byte(set, 12),           \
             byte(set, 13), byte(set, 14), byte(set, 15)                                                      \
     }
-#define ROWS4(byte, set) ROW(byte, set), ROW(byte, (set) + 1), ROW(byte, (set) + 2), ROW(byte, (set) + 3)
-#define ROWS16(byte, set)                                                                                    \
-    ROWS4(byte, set), ROWS4(byte, (set) + 4), ROWS4(byte, (set) + 8), ROWS4(byte, (set) + 12)
-#define ROWS64(byte, set)                                                                                    \
-    ROWS16(byte, set), ROWS16(byte, (set) + 16), ROWS16(byte, (set) + 32), ROWS16(byte, (set) + 48)
 /* NOLINTEND(bugprone-macro-parentheses) */
-#define TABLE(byte)                                                                                          \
-    {                                                                                                        \
-        ROWS64(byte, 0), ROWS64(byte, 64), ROWS64(byte, 128), ROWS64(byte, 192)                              \
-    }
 
-static const uint8_t pairs[256][16] __attribute__((aligned(16))) = TABLE(PAIRS_BYTE);
-static const uint8_t triples[256][16] __attribute__((aligned(16))) = TABLE(TRIPLES_BYTE);
+#define PAIRS_ROW(set)   ROW(PAIRS_BYTE, set)
+#define TRIPLES_ROW(set) ROW(TRIPLES_BYTE, set)
+
+static const uint8_t pairs[256][16] __attribute__((aligned(16))) = NGR__ROWS256(PAIRS_ROW);
+static const uint8_t triples[256][16] __attribute__((aligned(16))) = NGR__ROWS256(TRIPLES_ROW);
 
 /* Sixteen characters, and a bit for each that ... */
 struct block {

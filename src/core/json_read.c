@@ -132,10 +132,6 @@ static inline int32_t read_hex4(const uint8_t *p, const uint8_t *end)
     return (int32_t)(a << 12 | b << 8 | c << 4 | d);
 }
 
-/* What a backslash makes of the character behind it; zero where that is no escape of two characters. */
-static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
-
 /* Takes the escape whose backslash is at `*p` as the character `*c`; answers NULL, or what is wrong with
  * it. A surrogate pair is one character, a surrogate without its other half is a character of its own. */
 NGR__BY_WIDTH const char *take_escape(const uint8_t **p, const uint8_t *end, uint32_t *c)
@@ -143,8 +139,8 @@ NGR__BY_WIDTH const char *take_escape(const uint8_t **p, const uint8_t *end, uin
     const uint8_t *at = *p + 1;
     if (at == end)
         return "a string is cut off";
-    if (meaning[*at]) {
-        *c = meaning[*at];
+    *c = ngr__escaped(*at);
+    if (*c) {
         *p = at + 1;
         return NULL;
     }
@@ -203,7 +199,7 @@ NGR__BY_WIDTH uint32_t widest(unsigned width)
 NGR__BY_WIDTH size_t take_special(const uint8_t *p, uint32_t *c, unsigned width)
 {
     if (*p == '\\') {
-        *c = meaning[p[1]];
+        *c = ngr__escaped(p[1]);
         return *c ? 2 : 0;
     }
     if (*p < 0x80 || (width > 1 && *p >= 0xe0 && p[3] >= 0xe0))
@@ -448,7 +444,7 @@ static inline size_t special_length(const uint8_t *p, const uint8_t *end)
 {
     uint32_t c;
     if (*p == '\\' && end - p >= 2) {
-        if (meaning[p[1]])
+        if (ngr__escaped(p[1]))
             return 2;
         return p[1] == 'u' && read_hex4(p + 2, end) >= 0 ? 6 : 0;
     }

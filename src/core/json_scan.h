@@ -22,6 +22,14 @@ static inline bool ngr__is_plain(uint32_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* What a backslash makes of `c` behind it; zero where that is no escape of two characters. */
+static inline uint8_t ngr__escaped(uint8_t c)
+{
+    static const uint8_t meaning[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                         ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    return meaning[c];
+}
+
 /* Eight bytes in one word: a byte's top bit ends up set when the byte is not plain. A borrow may set the
  * top bit of a plain byte, too, but only where there is another one that is not: the caller looks again,
  * byte by byte. */

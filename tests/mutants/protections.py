@@ -328,6 +328,14 @@ PROTECTIONS = [
     ),
     # --- reading ---
     Protection(
+        "a character that is cut off at the end of a block",
+        (24,),
+        "src/core/json_mixed_read.c",
+        "if ((high & known) || pending) {",
+        "if ((high & known) || (pending & 0)) {",
+        ("tests/c/test_json_blocks.c::a_wrong_byte_is_refused_at_any_place",),
+    ),
+    Protection(
         "the depth limit of reading",
         (24,),
         "src/core/json_read.c",

@@ -26,7 +26,7 @@ ORDER = [  # the rooms of src/core and their files, each .h, .c or both; the fir
     ("json powers", ["json_powers"]),
     ("json number", ["json_number", "json_number_read", "json_number_write"]),
     ("json blocks", ["json_scan", "json_triples"]),
-    ("json mixed", ["json_mixed", "json_mixed_read", "json_mixed_write"]),
+    ("json mixed", ["json_mixed", "json_mixed_table", "json_mixed_read", "json_mixed_write"]),
     ("json", ["json", "json_read", "json_write"]),
     ("url", ["url"]),
     ("settings", ["settings"]),
