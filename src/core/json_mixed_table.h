@@ -7,7 +7,8 @@
 #define NGR__ROWS16(row, set)                                                                                \
     NGR__ROWS4(row, set), NGR__ROWS4(row, (set) + 4), NGR__ROWS4(row, (set) + 8), NGR__ROWS4(row, (set) + 12)
 #define NGR__ROWS64(row, set)                                                                                \
-    NGR__ROWS16(row, set), NGR__ROWS16(row, (set) + 16), NGR__ROWS16(row, (set) + 32), NGR__ROWS16(row, (set) + 48)
+    NGR__ROWS16(row, set), NGR__ROWS16(row, (set) + 16), NGR__ROWS16(row, (set) + 32),                       \
+        NGR__ROWS16(row, (set) + 48)
 /* NOLINTEND(bugprone-macro-parentheses) */
 #define NGR__ROWS256(row)                                                                                    \
     {                                                                                                        \
