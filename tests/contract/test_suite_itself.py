@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.not_sanitized(
+    reason="it tests the tests, for minutes, with storages in Python: no C code of ours runs"
+)
+
 HERE = Path(__file__).parent
 
 BROKEN = {  # a faulty storage, and tests that must find the fault

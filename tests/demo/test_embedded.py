@@ -223,7 +223,8 @@ def test_a_failed_start_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 OWNER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with: nohup ignores it
 from nano_graphrag_redis.embedded import EmbeddedServer
 server = EmbeddedServer(sys.argv[1])
 server.start()
