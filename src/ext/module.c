@@ -1,8 +1,7 @@
 /* The module: multi-phase initialisation, its state, and the order in which its parts come up. */
 #include "state.h"
 
-#include <pthread.h>
-
+#include "allocator.h"
 #include "build_info.h"
 #include "codec.h"
 #include "conn_set.h"
@@ -23,14 +22,6 @@ struct ext_state *ext_state_of_type(PyTypeObject *type)
     return PyType_GetModuleState(type);
 }
 
-/* The core's memory comes from where Python's raw memory comes from, so that tracemalloc and
- * PYTHONMALLOC=debug see it, too. Once in a process: other interpreters have the same allocator. */
-static void share_memory(void)
-{
-    static const struct ngr_mem raw = {PyMem_RawMalloc, PyMem_RawRealloc, PyMem_RawFree};
-    ngr_mem_use(&raw);
-}
-
 static int init_parts(PyObject *module, struct ext_state *state)
 {
     if (errors_init(state) < 0 || names_init(&state->names) < 0 || build_info_init(module) < 0)
@@ -44,8 +35,7 @@ static int init_parts(PyObject *module, struct ext_state *state)
 
 static int module_exec(PyObject *module)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, share_memory);
+    allocator_init();
     int rc = init_parts(module, ext_state_of_module(module));
     if (rc < 0 && !PyErr_Occurred())
         PyErr_NoMemory(); /* making a type can fail without a word */

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import platform
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -170,6 +171,53 @@ def test_a_hundred_thousand_callers_of_a_stalled_server_are_all_served_in_bounde
         figure("until all are served, once the server is awake", took, "s")
     finally:
         server.thaw()
+
+
+FAULTS = """
+    import asyncio, json, resource, sys
+    from storages import storage
+
+    def faults():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    async def main():
+        kv = storage(sys.argv[1])
+        ids = [f"id-{n}" for n in range(1000)]
+        counts = []
+        for _ in range(5):
+            before = faults()
+            assert len(await kv.get_by_ids(ids)) == 1000
+            counts.append(faults() - before)
+        print(json.dumps(counts))
+        await kv.aclose()
+
+    asyncio.run(main())
+"""
+PAGES = 1000 * 5000 // 4096  # of the values
+
+
+async def faults_of_reading(server: Server, **environ: str) -> int:
+    """Page faults while 5 MB of values are read that were read and released before. Another process writes them: what
+    this one has released once, it has."""
+    async with storage(server.url) as kv:
+        await kv.upsert({f"id-{n}": {"content": f"{n} " + "text " * 1000} for n in range(1000)})
+    ended = run(FAULTS, server.url, **environ)
+    ended.assert_silent()
+    return int(json.loads(ended.out)[-1])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps or returns memory in its own way")
+@pytest.mark.not_sanitized(reason="AddressSanitizer has its own allocator, which reuses memory late")
+async def test_a_batch_is_read_into_the_memory_of_the_one_before(server: Server, figure: Figure) -> None:
+    faults = await faults_of_reading(server)
+    figure("page faults", faults)
+    assert faults < PAGES / 10
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the variable is one of glibc's")
+@pytest.mark.not_sanitized(reason="AddressSanitizer has its own allocator")
+async def test_a_user_who_wants_memory_to_be_returned_has_the_last_word(server: Server) -> None:
+    assert await faults_of_reading(server, MALLOC_TRIM_THRESHOLD_="131072") > PAGES / 2
 
 
 # --- the event loop ------------------------------------------------------------------------------------
