@@ -16,5 +16,7 @@ struct ngr_call *ngr_batch_scan(struct ngr_span prefix, bool drop, const struct 
 struct ngr_call *ngr_batch_exec(const struct ngr_span *words, size_t count, bool is_repeatable,
                                 const struct ngr_sink *sink, void *user);
 struct ngr_call *ngr_batch_put(struct ngr_put *put, const struct ngr_sink *sink, void *user);
+struct ngr_call *ngr_batch_stream(struct ngr_put *put, size_t entries, size_t bytes,
+                                  const struct ngr_sink *sink, void *user);
 
 #endif

@@ -1,11 +1,12 @@
-/* Writing a batch. Entries are encoded into groups first and sent only when all of them are complete; one
- * group is one atomic step on the server:
+/* Writing a batch. One group of entries is one atomic step on the server:
  *
  *     no TTL:  MSET k v k v ...                 (SET for a single one)
  *     TTL:     MULTI, SETEX k t v, ..., EXEC    (SETEX alone for a single one), in one write
  *
- * A batch beyond max_atomic_bytes becomes several groups, each atomic. WAIT or WAITAOF follows its group on
- * the same connection, because it speaks of what that connection wrote. */
+ * Groups are sent when all entries are complete; a batch beyond max_atomic_bytes becomes several, each
+ * atomic. Where it is certain that all entries will come, the one group is sent as it grows: its first bytes
+ * tell how many they are, and the server does nothing before it has the last. WAIT or WAITAOF follows its
+ * group on the same connection, because it speaks of what that connection wrote. */
 #include "batch.h"
 
 #include <assert.h>
@@ -16,7 +17,8 @@
 /* Redis before 7.0 refuses commands of more than 1,048,576 words, and MSET has two per entry. */
 #define GROUP_MAX_ENTRIES 500000
 
-#define PART_WEIGHT_BYTES (64u * 1024) /* so much to write weighs as much as one small request */
+#define PART_WEIGHT_BYTES (64u * 1024)  /* so much to write weighs as much as one small request */
+#define STREAM_BYTES      (256u * 1024) /* so much of a growing group is worth a write */
 
 struct put_group {
     struct ngr_req req;
@@ -34,6 +36,7 @@ struct ngr_put {
     size_t groups, unanswered;
     size_t entry_at, value_at; /* of the entry being written, in last->body */
     size_t digits;             /* of the last value's length: the best guess for the next one's */
+    size_t announced;          /* entries of a group that is sent while it grows; 0: sent when complete */
 };
 
 static struct ngr_put *put_of(struct ngr_call *call)
@@ -78,12 +81,21 @@ static ngr_status write_entry_head(const struct ngr_put *put, struct ngr_buf *b,
     return st;
 }
 
+/* Hands over what has been added. Whole entries only: the last one may still be taken out. */
+static void send_on(struct put_group *g)
+{
+    struct ngr_call_host *host = g->req.call->host;
+    host->grow(host, &g->req, (struct ngr_span){g->body.data, g->body.len});
+}
+
 struct ngr_buf *ngr_put_begin(struct ngr_put *put, struct ngr_span id)
 {
     struct put_group *g = put->last ? put->last : add_group(put);
     if (!g)
         return NULL;
     struct ngr_buf *b = &g->body;
+    if (put->announced && b->len - g->req.parts[1].len >= STREAM_BYTES)
+        send_on(g);
     put->entry_at = b->len;
     size_t header = 1 + put->digits + 2; /* "$", the digits, CR LF: moved later if the guess was wrong */
     if (write_entry_head(put, b, id) != NGR_OK || ngr_buf_reserve(b, header) != NGR_OK) {
@@ -136,7 +148,7 @@ ngr_status ngr_put_end(struct ngr_put *put)
     if (st != NGR_OK)
         return st;
     bool is_full = g->body.len > put->options.max_atomic_bytes || g->entries >= GROUP_MAX_ENTRIES;
-    if (is_full && g->entries > 0)
+    if (is_full && g->entries > 0 && !put->announced)
         return split_off(put, g);
     g->entries++;
     return NGR_OK;
@@ -159,38 +171,45 @@ static bool has_wait(const struct ngr_put_options *o)
     return o->wait_aof || o->wait_replicas;
 }
 
-static bool is_transaction(const struct ngr_put_options *o, const struct put_group *g)
+static bool is_transaction(const struct ngr_put_options *o, size_t entries)
 {
-    return o->ttl > 0 && g->entries > 1;
+    return o->ttl > 0 && entries > 1;
 }
 
-/* Puts the frame around the entries of one group. */
-static ngr_status close_group(const struct ngr_put_options *o, struct put_group *g)
+static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply);
+static void on_answered(struct ngr_req *r);
+
+/* The frame before the entries, and what can be told of the request once it is known how many they are. */
+static void open_group(const struct ngr_put_options *o, struct put_group *g, size_t entries, size_t bytes)
 {
-    static const char multi[] = "*1\r\n$5\r\nMULTI\r\n", exec[] = "*1\r\n$4\r\nEXEC\r\n";
+    static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
     size_t head = 0;
-    ngr_status st = NGR_OK;
-    g->req.replies = 1;
+    g->req.replies = has_wait(o) ? 2 : 1;
     if (o->ttl <= 0) {
-        const char *word = g->entries == 1 ? "$3\r\nSET\r\n" : "$4\r\nMSET\r\n";
-        head = ngr_cmd_header(g->head, '*', 2 * g->entries + 1);
+        const char *word = entries == 1 ? "$3\r\nSET\r\n" : "$4\r\nMSET\r\n";
+        head = ngr_cmd_header(g->head, '*', 2 * entries + 1);
         memcpy(g->head + head, word, strlen(word));
         head += strlen(word);
-    } else if (is_transaction(o, g)) {
+    } else if (is_transaction(o, entries)) {
         memcpy(g->head, multi, sizeof multi - 1);
         head = sizeof multi - 1;
-        st = ngr_buf_add(&g->body, exec, sizeof exec - 1);
-        g->req.replies = (uint32_t)g->entries + 2;
-    }
-    if (st == NGR_OK && has_wait(o)) {
-        st = write_wait(o, &g->body);
-        g->req.replies++;
+        g->req.replies += (uint32_t)entries + 1;
     }
     g->req.parts[0] = (struct ngr_span){g->head, head};
-    g->req.parts[1] = (struct ngr_span){g->body.data, g->body.len};
-    g->req.weight = 1 + (uint32_t)(g->body.len / PART_WEIGHT_BYTES);
+    g->req.weight = 1 + (uint32_t)(bytes / PART_WEIGHT_BYTES);
     g->req.is_repeatable = true;
-    return st;
+    g->req.piece = on_piece;
+    g->req.answered = on_answered;
+}
+
+/* The frame behind the entries. */
+static ngr_status close_group(const struct ngr_put_options *o, struct put_group *g)
+{
+    static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
+    ngr_status st = NGR_OK;
+    if (is_transaction(o, g->entries))
+        st = ngr_buf_add(&g->body, exec, sizeof exec - 1);
+    return st == NGR_OK ? write_wait(o, &g->body) : st;
 }
 
 /* --- the answers ------------------------------------------------------------------------------ */
@@ -221,7 +240,7 @@ static ngr_status on_piece(struct ngr_req *r, const struct ngr_reply *reply)
         ngr_call_refuse(r, reply, (struct ngr_span){NULL, 0}, NULL);
         return NGR_OK;
     }
-    bool is_exec = is_transaction(&put_of(r->call)->options, g) && r->seen == g->entries + 1;
+    bool is_exec = is_transaction(&put_of(r->call)->options, g->entries) && r->seen == g->entries + 1;
     if (is_exec && reply->depth == 0)
         return reply->type == NGR_REPLY_ARRAY && reply->count == g->entries ? NGR_OK : NGR_E_PROTOCOL;
     return reply->type == NGR_REPLY_STATUS ? NGR_OK : NGR_E_PROTOCOL;
@@ -296,13 +315,50 @@ struct ngr_call *ngr_batch_put(struct ngr_put *put, const struct ngr_sink *sink,
 {
     assert(put->first && put->first->entries > 0);
     for (struct put_group *g = put->first; g; g = g->next) {
-        g->req.piece = on_piece;
-        g->req.answered = on_answered;
+        open_group(&put->options, g, g->entries, g->body.len);
         if (close_group(&put->options, g) != NGR_OK) {
             release(&put->call);
             return NULL;
         }
+        g->req.parts[1] = (struct ngr_span){g->body.data, g->body.len};
     }
     ngr_call_init(&put->call, &kind, sink, user);
     return &put->call;
+}
+
+/* --- sending while it is built ---------------------------------------------------------------- */
+
+struct ngr_call *ngr_batch_stream(struct ngr_put *put, size_t entries, size_t bytes,
+                                  const struct ngr_sink *sink, void *user)
+{
+    assert(!put->first && entries > 1);
+    struct put_group *g = add_group(put);
+    if (!g || ngr_buf_reserve(&g->body, bytes) != NGR_OK) {
+        release(&put->call);
+        return NULL;
+    }
+    put->announced = entries;
+    open_group(&put->options, g, entries, bytes);
+    g->req.is_open = true;
+    ngr_call_init(&put->call, &kind, sink, user);
+    return &put->call;
+}
+
+ngr_status ngr_put_finish(struct ngr_put *put)
+{
+    struct put_group *g = put->last;
+    assert(g->entries == put->announced);
+    ngr_status st = close_group(&put->options, g);
+    if (st != NGR_OK)
+        return st;
+    g->req.is_open = false;
+    send_on(g);
+    return NGR_OK;
+}
+
+void ngr_put_break(struct ngr_put *put)
+{
+    struct ngr_req *r = &put->last->req;
+    r->call->host->abandon(r->call->host, r);
+    ngr_cancel(r->call);
 }

@@ -12,6 +12,10 @@ struct ngr_call_host {
     void (*submit)(struct ngr_call_host *host, struct ngr_req *r);
     /* Sends `r` again after a pause, or ends its call when it may not be retried or the tries are used up. */
     void (*retry)(struct ngr_call_host *host, struct ngr_req *r, ngr_status st, const char *why);
+    /* The open request `r` has grown to this second part. */
+    void (*grow)(struct ngr_call_host *host, struct ngr_req *r, struct ngr_span body);
+    /* The open request `r` will not be completed; its call is about to be cancelled. */
+    void (*abandon)(struct ngr_call_host *host, struct ngr_req *r);
     /* Takes a request back from wherever it is; false when it was sent and has to be waited for. */
     bool (*withdraw)(struct ngr_call_host *host, struct ngr_req *r);
     /* The call has ended: compose the message, tell the sink unless it was cancelled. */

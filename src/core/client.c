@@ -28,12 +28,17 @@ static void keep_watching(struct ngr_client *c)
         c->loop.timer_on(c->loop.self, &c->idle_timer, interval);
 }
 
+static bool is_on_connection(const struct ngr_req *r)
+{
+    return r->place == NGR_REQ_UNWRITTEN || r->place == NGR_REQ_WRITTEN;
+}
+
 static void submit(struct ngr_call_host *host, struct ngr_req *r)
 {
     struct ngr_client *c = client_of(host);
     r->failures_before = r->call->failures;
     ngr_pool_submit(ngr_topology_route(&c->topology, r), r, r->call->conn);
-    if (r->place == NGR_REQ_UNWRITTEN || r->place == NGR_REQ_WRITTEN)
+    if (is_on_connection(r))
         r->call->conn = r->holder;
     keep_watching(c);
 }
@@ -58,6 +63,23 @@ static bool withdraw(struct ngr_call_host *host, struct ngr_req *r)
     }
     r->place = NGR_REQ_NOWHERE;
     return true;
+}
+
+static void grow(struct ngr_call_host *host, struct ngr_req *r, struct ngr_span body)
+{
+    (void)host;
+    if (is_on_connection(r))
+        ngr_conn_grow(r->holder, r, body);
+    else
+        r->parts[1] = body;
+}
+
+/* What was not written is going to be withdrawn with its call. */
+static void abandon(struct ngr_call_host *host, struct ngr_req *r)
+{
+    (void)host;
+    if (r->place == NGR_REQ_WRITTEN)
+        ngr_conn_abandon(r->holder);
 }
 
 /* --- retrying --------------------------------------------------------------------------------- */
@@ -239,6 +261,8 @@ static void wire(struct ngr_client *c)
     const struct ngr_pool_owner owner = {failed, trouble, is_up, c};
     c->host.submit = submit;
     c->host.retry = retry;
+    c->host.grow = grow;
+    c->host.abandon = abandon;
     c->host.withdraw = withdraw;
     c->host.report = report;
     c->retry_timer.fire = on_retry_timer;
@@ -357,4 +381,10 @@ struct ngr_call *ngr_put_send(struct ngr_client *c, struct ngr_put *put, const s
                               void *user)
 {
     return run(c, ngr_batch_put(put, sink, user));
+}
+
+struct ngr_call *ngr_put_stream(struct ngr_client *c, struct ngr_put *put, size_t entries, size_t bytes,
+                                const struct ngr_sink *sink, void *user)
+{
+    return run(c, ngr_batch_stream(put, entries, bytes, sink, user));
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "answer.h"
@@ -206,7 +207,7 @@ static void advance(struct ngr_conn *c, size_t bytes)
         size_t taken = bytes < left ? bytes : left;
         r->sent += taken;
         bytes -= taken;
-        c->partial = taken < left ? r : NULL;
+        c->partial = taken < left || r->is_open ? r : NULL;
     }
 }
 
@@ -314,11 +315,29 @@ void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r)
     }
     /* A lone request goes out at once; where requests come in crowds, waiting for the end of the tick makes
      * one write of them, and the crowd of the last tick is the best prophet of this one. */
-    bool at_once = was_idle && !c->busy && c->last_batch <= 1 && !c->flush.is_pending;
+    bool at_once = was_idle && !c->busy && c->last_batch <= 1 && !c->flush.is_pending && !r->is_open;
     if (c->is_writing_blocked)
         return;
     if (at_once || c->loop->defer(c->loop->self, &c->flush) != NGR_OK)
         flush(c);
+}
+
+void ngr_conn_grow(struct ngr_conn *c, struct ngr_req *r, struct ngr_span body)
+{
+    size_t budget = SIZE_MAX;
+    c->bytes += body.len - r->parts[1].len;
+    r->parts[1] = body;
+    if (c->broken != NGR_OK || c->busy)
+        return; /* the flush that submitting has asked for comes later */
+    if (r->is_open)
+        write_some(c, &budget);
+    else
+        flush(c);
+}
+
+void ngr_conn_abandon(struct ngr_conn *c)
+{
+    ngr__conn_break(c, NGR_E_LOST, "a request was begun that cannot be completed");
 }
 
 void ngr_conn_withdraw(struct ngr_conn *c, struct ngr_req *r)

@@ -111,8 +111,15 @@ void ngr_conn_open(struct ngr_conn *c);
 bool ngr_conn_has_room(const struct ngr_conn *c);
 
 /* Takes a request. It is written at once when the connection is idle, else together with others at the end of
- * the loop's tick. Never calls back from inside. READY connections only. */
+ * the loop's tick, and an open one as it grows. Never calls back from inside. READY connections only. */
 void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r);
+
+/* The open request `r` has grown to this second part, and is complete when it is not open any more. What the
+ * peer takes of it is written now. Never calls back from inside. */
+void ngr_conn_grow(struct ngr_conn *c, struct ngr_req *r, struct ngr_span body);
+
+/* A WRITTEN open request will not be completed: the connection is lost, owner.closed follows later. */
+void ngr_conn_abandon(struct ngr_conn *c);
 
 /* Takes an UNWRITTEN request back. */
 void ngr_conn_withdraw(struct ngr_conn *c, struct ngr_req *r);

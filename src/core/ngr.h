@@ -122,6 +122,19 @@ void ngr_put_discard(struct ngr_put *put);
 struct ngr_call *ngr_put_send(struct ngr_client *client, struct ngr_put *put, const struct ngr_sink *sink,
                               void *user);
 
+/* The other way: sends while it is built, so that the server reads the first entries while the last ones are
+ * made. It carries out nothing before the end has come. For the number of entries that was announced (two at
+ * least) and in one go: between this and ngr_put_finish() or ngr_put_break() nothing else may use the client,
+ * nor its event loop run. One atomic group, whatever max_atomic_bytes says. `bytes`: about as much will be
+ * appended. The call is under way when this returns; NULL when memory ends, and the put is consumed. */
+struct ngr_call *ngr_put_stream(struct ngr_client *client, struct ngr_put *put, size_t entries, size_t bytes,
+                                const struct ngr_sink *sink, void *user);
+/* All announced entries are there: the put belongs to its call. NGR_E_NOMEM: it can only be broken. */
+ngr_status ngr_put_finish(struct ngr_put *put);
+/* The rest will not come. Nothing is stored, and the call is cancelled; the connection is given up if
+ * something was written, since the server would wait for the rest. */
+void ngr_put_break(struct ngr_put *put);
+
 /* --- looking at it ---------------------------------------------------------------------------- */
 
 /* Counters and state as a JSON object; to be released with ngr_release(). NULL when memory ends. */

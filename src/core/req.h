@@ -24,12 +24,13 @@ struct ngr_req {
     struct ngr_node node; /* the queue it is in */
     enum ngr_req_place place;
     void *holder;             /* the pool or connection that has it */
-    struct ngr_span parts[2]; /* the bytes; they stay unchanged until the request is released */
+    struct ngr_span parts[2]; /* the bytes; what has been handed over stays unchanged until the release */
     size_t sent;              /* bytes written so far */
     uint32_t replies;         /* top-level replies that belong to it */
     uint32_t seen;            /* of which these are complete */
     uint32_t weight;          /* what it costs a connection, in small requests */
     bool is_repeatable;       /* sending it twice is as good as once */
+    bool is_open;             /* parts[1] still grows; no other request is made meanwhile */
 
     /* A piece of the reply number `seen`. NGR_OK, or NGR_E_PROTOCOL when the form cannot be an answer to this
      * request (the connection is dropped then). It may run anything but may not release the request. */

@@ -1,6 +1,6 @@
 /* Python values to JSON and back: the codec of core/json.h with Python at the other end. convert_read.c
- * builds values, convert_write.c takes them apart; what both keep from call to call (scratch memory, known
- * keys) belongs to the module.
+ * builds values, convert_write.c takes them apart (and convert_plain.c tells what that will be like); what
+ * both keep from call to call (scratch memory, known keys) belongs to the module.
  *
  * Both directions may run any Python code in the middle: the garbage collector in reading, `__str__` and
  * its kin in writing. That code may call either function again, so nothing is shared between two calls in
@@ -9,6 +9,8 @@
 #define NGR_EXT_CONVERT_H
 
 #include "state.h"
+
+#include <stdbool.h>
 
 #include "json.h"
 
@@ -36,6 +38,17 @@ ngr_status convert_decode(struct ext_state *state, const char *data, size_t len,
  * own code passes through with a note on where it came from. Nothing else may write to `out` meanwhile,
  * which code run by the value could. */
 int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out);
+
+/* What a value is going to be as JSON: about so many bytes, six times as many at most, and how long writing
+ * them takes, in bytes of plain text. */
+struct convert_estimate {
+    size_t bytes, effort;
+};
+
+/* Adds what is found of `value` to `estimate`. True when only the end of memory can make convert_encode()
+ * fail, and no code of the value runs: there are only exact types of Python in it that JSON knows, and none
+ * of the rare cases. Never raises. */
+bool convert_is_plain(PyObject *value, struct convert_estimate *estimate);
 
 /* An empty buffer without a ceiling for the output of one convert_encode(), and its way back. It most likely
  * has room already; who encodes in the meantime gets another one. */

@@ -1,5 +1,9 @@
-/* Writing: put. The whole batch is encoded before a byte of it is queued, from a shallow copy of the caller's
- * dict, and in slices of time so that a large batch does not hold up the event loop. */
+/* Writing: put. From a shallow copy of the caller's dict, in one of two ways:
+ *
+ * - The whole batch is encoded before a byte of it is queued, in slices of time so that a large one does not
+ * hold up the event loop. Between and within slices code may run, and any value may turn out not to be JSON.
+ * - A batch of plain values that fits into one slice is sent while it is encoded: it was looked at first, and
+ * nothing runs in between that could change what was seen. */
 #include "op.h"
 
 #include <limits.h>
@@ -10,6 +14,11 @@
 #define SLICE_SECONDS 0.005
 #define SLICE_ENTRIES 16 /* so many entries, or so many bytes, between two looks at the clock */
 #define SLICE_BYTES   (64u * 1024)
+
+/* Below, there is nothing that the server could do meanwhile; beyond, it would take longer than a slice. */
+#define STREAM_MIN_ENTRIES 16
+#define STREAM_MIN_BYTES   (512u * 1024)
+#define STREAM_MAX_EFFORT  (8u * 1024 * 1024)
 
 static ngr_status on_acked(void *user, size_t group, long long number)
 {
@@ -41,14 +50,14 @@ static void refuse_size(struct op *op, PyObject *id)
         op->store->namespace_name, id, op->store->put.max_value_bytes);
 }
 
-/* Encodes one entry, whose length is added to `bytes`; -1 with an exception. */
-static int encode_entry(struct op *op, PyObject *id, PyObject *value, size_t *bytes)
+/* Encodes one entry into `put`; its length is added to `bytes`. -1 with an exception. */
+static int encode_entry(struct op *op, struct ngr_put *put, PyObject *id, PyObject *value, size_t *bytes)
 {
     struct store *store = op->store;
     struct ngr_span span;
     if (op_span(store->state, id, &span) < 0)
         return -1;
-    struct ngr_buf *out = ngr_put_begin(op->put, span);
+    struct ngr_buf *out = ngr_put_begin(put, span);
     if (!out) {
         PyErr_NoMemory();
         return -1;
@@ -57,7 +66,7 @@ static int encode_entry(struct op *op, PyObject *id, PyObject *value, size_t *by
     if (convert_encode(store->state, value, store->is_strict, id, out) < 0)
         return -1;
     *bytes += out->len - before;
-    ngr_status st = ngr_put_end(op->put);
+    ngr_status st = ngr_put_end(put);
     if (st == NGR_E_TOOBIG)
         refuse_size(op, id);
     else if (st != NGR_OK)
@@ -74,7 +83,7 @@ static int encode_slice(struct op *op)
     while (!op->is_over && PyDict_Next(op->snapshot, &op->position, &id, &value)) {
         Py_INCREF(id);
         Py_INCREF(value);
-        int rc = encode_entry(op, id, value, &bytes);
+        int rc = encode_entry(op, op->put, id, value, &bytes);
         Py_DECREF(id);
         Py_DECREF(value);
         if (rc < 0)
@@ -88,12 +97,84 @@ static int encode_slice(struct op *op)
     return 1;
 }
 
+static const struct ngr_sink put_sink = {.number = on_acked, .done = op_done};
+
+/* --- sending while it is encoded -------------------------------------------------------------- */
+
+/* Whether an entry can be encoded without fail; what it is going to be is added to `batch`. */
+static bool is_certain(const struct store *store, PyObject *id, PyObject *value,
+                       struct convert_estimate *batch)
+{
+    struct ngr_span span;
+    struct convert_estimate entry = {0};
+    if (op_span(store->state, id, &span) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    if (!convert_is_plain(value, &entry) || 6 * entry.bytes > store->put.max_value_bytes)
+        return false;
+    batch->bytes += entry.bytes + span.len + store->put.prefix.len + 64; /* the words around it */
+    batch->effort += entry.effort;
+    return batch->effort <= STREAM_MAX_EFFORT;
+}
+
+static bool may_stream(const struct op *op, struct convert_estimate *batch)
+{
+    PyObject *id, *value;
+    Py_ssize_t at = 0;
+    if (op->count < STREAM_MIN_ENTRIES)
+        return false;
+    while (PyDict_Next(op->snapshot, &at, &id, &value))
+        if (!is_certain(op->store, id, value, batch))
+            return false;
+    return batch->bytes >= STREAM_MIN_BYTES && 6 * batch->bytes <= op->store->put.max_atomic_bytes;
+}
+
+/* 0, or -1 with an exception. */
+static int stream(struct op *op, size_t bytes)
+{
+    struct ngr_put *put = op->put;
+    struct ngr_call *call = ngr_put_stream(op->set->client, put, op->count, bytes, &put_sink, op);
+    PyObject *id, *value;
+    size_t sum = 0;
+    op->put = NULL;
+    if (!call) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int rc = 0;
+    while (rc == 0 && PyDict_Next(op->snapshot, &op->position, &id, &value))
+        rc = encode_entry(op, put, id, value, &sum);
+    if (rc == 0 && ngr_put_finish(put) != NGR_OK) {
+        PyErr_NoMemory();
+        rc = -1;
+    }
+    if (rc == 0)
+        op->call = call;
+    else
+        ngr_put_break(put);
+    return rc;
+}
+
+/* --- the whole way ---------------------------------------------------------------------------- */
+
+/* 0, or -1 with an exception. */
+static int send_all(struct op *op)
+{
+    struct ngr_put *put = op->put;
+    op->put = NULL;
+    op->call = ngr_put_send(op->set->client, put, &put_sink, op);
+    if (op->call)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
 /* The next step: another slice, or sending. 0, or -1 with an exception. The code that a value runs may end
  * this very operation (by closing the storage): its buffers stay until that code has returned, and then there
  * is nothing left to do. */
 static int go_on(struct op *op)
 {
-    static const struct ngr_sink sink = {.number = on_acked, .done = op_done};
     op->is_encoding = true;
     int rc = encode_slice(op);
     op->is_encoding = false;
@@ -111,15 +192,19 @@ static int go_on(struct op *op)
             PyErr_SetString(PyExc_RuntimeError, "the event loop is closed");
         return st == NGR_OK ? 0 : -1;
     }
-    if (rc > 0) {
-        struct ngr_put *put = op->put;
-        op->put = NULL;
-        Py_CLEAR(op->snapshot);
-        op->call = ngr_put_send(op->set->client, put, &sink, op);
-        rc = op->call ? 0 : -1;
-        if (rc < 0)
-            PyErr_NoMemory();
-    }
+    if (rc > 0)
+        rc = send_all(op);
+    Py_CLEAR(op->snapshot);
+    return rc;
+}
+
+static int begin(struct op *op)
+{
+    struct convert_estimate batch = {0};
+    if (!may_stream(op, &batch))
+        return go_on(op);
+    int rc = stream(op, batch.bytes);
+    Py_CLEAR(op->snapshot);
     return rc;
 }
 
@@ -159,7 +244,7 @@ PyObject *op_put(struct store *store, PyObject *mapping)
     if (!op->put)
         PyErr_NoMemory();
     op_link(op);
-    if (op->put && go_on(op) == 0)
+    if (op->put && begin(op) == 0)
         return (PyObject *)op;
     Py_DECREF(op);
     return NULL;

@@ -236,6 +236,22 @@ void scene_put_with(struct scene *s, struct outcome *o, const char *entries,
         o->call = ngr_put_send(s->client, put, &scene_sink, o);
 }
 
+void scene_stream(struct scene *s, struct outcome *o, const char *entries,
+                  const struct ngr_put_options *options)
+{
+    struct ngr_span spans[64];
+    size_t count = scene_words(entries, spans, 64), i = 0;
+    struct ngr_put *put = ngr_put_new(options);
+    o->scene = s;
+    o->call = put ? ngr_put_stream(s->client, put, count, 1, &scene_sink, o) : NULL;
+    while (o->call && i < count && put_entry(put, spans[i]))
+        i++;
+    if (o->call && (i < count || ngr_put_finish(put) != NGR_OK)) {
+        ngr_put_break(put);
+        o->call = NULL;
+    }
+}
+
 void scene_put(struct scene *s, struct outcome *o, const char *entries, long long ttl)
 {
     const struct ngr_put_options options = {

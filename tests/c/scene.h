@@ -74,6 +74,9 @@ void scene_drop(struct scene *s, struct outcome *o, const char *prefix);
 void scene_put(struct scene *s, struct outcome *o, const char *entries, long long ttl);
 void scene_put_with(struct scene *s, struct outcome *o, const char *entries,
                     const struct ngr_put_options *options);
+/* The same, sent while it is built. */
+void scene_stream(struct scene *s, struct outcome *o, const char *entries,
+                  const struct ngr_put_options *options);
 /* Cancels and forgets the call. */
 void scene_cancel(struct outcome *o);
 

@@ -52,6 +52,16 @@ static void play_put_ttl(struct play *p)
     scene_put(&p->scene, &p->o[0], "x=1 y=2 z=3", 60);
 }
 
+static void play_put_stream(struct play *p)
+{
+    const struct ngr_put_options options = {.prefix = {"p:", 2},
+                                            .ttl = 60,
+                                            .max_value_bytes = 1000,
+                                            .max_atomic_bytes = 1000,
+                                            .wait_replicas = 1};
+    scene_stream(&p->scene, &p->o[0], "a=1 b=2 c=3 d=4 e=5", &options);
+}
+
 static void play_put_groups(struct play *p)
 {
     const struct ngr_put_options options = {
@@ -132,6 +142,7 @@ static const struct {
     {"exists", play_exists, "#0=1 #1=0 #2=1"},
     {"put", play_put, ""},
     {"put with a TTL", play_put_ttl, ""},
+    {"put while it is built", play_put_stream, NULL},
     {"put in groups", play_put_groups, NULL},
     {"list", play_list, NULL},
     {"drop", play_drop, "#0=2"},

@@ -206,7 +206,7 @@ async def faults_of_reading(server: Server, **environ: str) -> int:
     return int(json.loads(ended.out)[-1])
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps or returns memory in its own way")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries do it their way")
 @pytest.mark.not_sanitized(reason="AddressSanitizer has its own allocator, which reuses memory late")
 async def test_a_batch_is_read_into_the_memory_of_the_one_before(server: Server, figure: Figure) -> None:
     faults = await faults_of_reading(server)
@@ -319,9 +319,7 @@ async def test_the_loop_is_free_while_60_mb_are_read(server: Server, figure: Fig
         assert await kv.get_by_ids(ids) == list(batch.values())
 
 
-async def test_one_value_holds_the_loop_for_as_long_as_it_is_encoded_or_decoded(
-    server: Server, figure: Figure
-) -> None:
+async def test_one_value_holds_the_loop_for_as_long_as_it_is_encoded_or_decoded(server: Server, figure: Figure) -> None:
     """A batch is cut into slices of time, one value is not: its size is what bounds the pause."""
     mebibytes = 8
     value = nested(mebibytes)

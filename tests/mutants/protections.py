@@ -29,6 +29,7 @@ RETRY = "tests/c/test_client_retry.c::"
 POOL = "tests/c/test_pool.c::"
 READ = "tests/c/test_batch_read.c::"
 WRITE = "tests/c/test_batch_write.c::"
+GROWING = "tests/c/test_batch_stream.c::"
 SCAN = "tests/c/test_batch_scan.c::"
 FORK = "tests/life/test_life_fork.py::"
 REENTRY = "tests/life/test_life_reentry.py::"
@@ -265,9 +266,33 @@ PROTECTIONS = [
         "the limit of one atomic step",
         (10,),
         "src/core/batch_write.c",
-        "if (is_full && g->entries > 0)",
+        "if (is_full && g->entries > 0 && !put->announced)",
         "if (0)",
         (WRITE + "a_batch_beyond_the_limit_becomes_several_groups_in_order",),
+    ),
+    Protection(
+        "the rest of a growing batch follows its beginning",
+        (10,),
+        "src/core/conn.c",
+        "c->partial = taken < left || r->is_open ? r : NULL;",
+        "c->partial = taken < left ? r : NULL;",
+        (GROWING + "what_was_taken_whole_is_followed_by_the_rest",),
+    ),
+    Protection(
+        "a batch that breaks off takes its connection along",
+        (10,),
+        "src/core/client.c",
+        "if (r->place == NGR_REQ_WRITTEN)\n        ngr_conn_abandon(r->holder);",
+        "",
+        (GROWING + "a_batch_that_breaks_off_costs_its_connection_and_nobody_elses_answer",),
+    ),
+    Protection(
+        "only what is certain is sent while it is encoded",
+        (23,),
+        "src/ext/op_write.c",
+        "        if (!is_certain(op->store, id, value, batch))\n            return false;",
+        "        (void)is_certain(op->store, id, value, batch);",
+        ("tests/storage/test_storage_streaming.py::test_a_batch_with_one_bad_entry_stores_nothing",),
     ),
     Protection(
         "the batch is encoded before it is sent",

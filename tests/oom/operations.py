@@ -71,6 +71,7 @@ class Slow:
 
 
 SLOW_BATCH = {f"slow-{n}": Slow() if n % 16 == 15 else n for n in range(40)}
+PLAIN_BATCH = {f"plain-{n}": "x" * 40 + "图" * 30_000 for n in range(20)}  # three times as large as it looks at first
 
 
 def import_anew(_: World) -> bool:
@@ -193,6 +194,7 @@ METHODS = [
     Operation("upsert with a TTL", lambda w: w.expiring.upsert(BATCH), None),
     Operation("upsert in groups", lambda w: w.small_steps.upsert(BATCH), None),
     Operation("upsert in slices", lambda w: w.kv.upsert(SLOW_BATCH), None),
+    Operation("upsert while encoding", lambda w: w.kv.upsert(PLAIN_BATCH), None),
     Operation("upsert of no JSON", lambda w: w.kv.upsert({"a": 1, "b": {(1,): 2}}), errors.EncodeError),
     Operation("upsert, too large", lambda w: w.small_steps.upsert({"a": "x" * 9000}), errors.ValueTooLargeError),
     Operation("delete_by_id", lambda w: w.kv.delete_by_id("new"), True, lambda w: w.kv.upsert({"new": 1})),
