@@ -140,7 +140,7 @@ static void call_or_cancel(struct world *w, struct program *p, char what)
         break;
     case 'p':
         first = take(p, VOLATILE);
-        calls_put(w, first, 1 + take(p, 12), take(p, 8));
+        calls_put(w, first, 1 + take(p, 12), take(p, 16));
         break;
     case 'r':
         calls_remove(w, take(p, 64));

@@ -384,9 +384,46 @@ static bool add_entry(struct ngr_put *put, const char *id, size_t size, bool *is
     return st == NGR_OK || st == NGR_E_TOOBIG;
 }
 
+#define FLAVOURS (sizeof flavours / sizeof *flavours)
+
+/* Adds `count` entries; false when memory ends. */
+static bool add_entries(struct ngr_put *put, const struct caller *c, unsigned first, unsigned count,
+                        size_t size, bool *is_any)
+{
+    bool is_built = true;
+    for (unsigned i = 0; is_built && i < count; i++)
+        is_built =
+            add_entry(put, c->texts[CONSTANTS + ABSENT + (first + i) % VOLATILE], size / (1 + i % 3), is_any);
+    return is_built;
+}
+
+static struct ngr_call *put_whole(struct world *w, struct caller *c, struct ngr_put *put, unsigned first,
+                                  unsigned count, size_t size)
+{
+    bool is_any = false;
+    if (add_entries(put, c, first, count, size, &is_any) && is_any)
+        return ngr_put_send(w->scene.client, put, &sink, c);
+    ngr_put_discard(put);
+    return NULL;
+}
+
+/* The same while it is sent: of what cannot be too large. */
+static struct ngr_call *put_growing(struct world *w, struct caller *c, struct ngr_put *put, unsigned first,
+                                    unsigned count, size_t size)
+{
+    bool is_any = false;
+    struct ngr_call *call = ngr_put_stream(w->scene.client, put, count, size, &sink, c);
+    if (!call || (add_entries(put, c, first, count, size, &is_any) && ngr_put_finish(put) == NGR_OK))
+        return call;
+    ngr_put_break(put);
+    return NULL;
+}
+
+/* Flavours beyond the table are those of the table once more, sent while they are built. */
 void calls_put(struct world *w, unsigned first, unsigned count, unsigned flavour)
 {
-    const struct flavour *f = &flavours[flavour % (sizeof flavours / sizeof *flavours)];
+    const struct flavour *f = &flavours[flavour % FLAVOURS];
+    bool is_growing = flavour / FLAVOURS % 2 && count > 1 && f->size < f->max_value;
     const struct ngr_put_options options = {.prefix = {f->prefix, 2},
                                             .ttl = f->ttl,
                                             .max_value_bytes = f->max_value,
@@ -396,14 +433,6 @@ void calls_put(struct world *w, unsigned first, unsigned count, unsigned flavour
                                             .wait_ms = 1000};
     struct caller *c = new_caller(w, PUT, first, 0);
     struct ngr_put *put = c ? ngr_put_new(&options) : NULL;
-    bool is_built = put != NULL, is_any = false;
-    for (unsigned i = 0; is_built && i < count; i++)
-        is_built = add_entry(put, c->texts[CONSTANTS + ABSENT + (first + i) % VOLATILE],
-                             f->size / (1 + i % 3), &is_any);
-    if (put && !(is_built && is_any)) {
-        ngr_put_discard(put);
-        put = NULL;
-    }
     if (c)
-        started(c, put ? ngr_put_send(w->scene.client, put, &sink, c) : NULL);
+        started(c, !put ? NULL : (is_growing ? put_growing : put_whole)(w, c, put, first, count, f->size));
 }
