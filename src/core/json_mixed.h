@@ -51,9 +51,9 @@ const uint8_t *ngr__mixed_pass(const uint8_t *p, const uint8_t *end);
 #define NGR__MIXED_WRITE 64
 
 /* Writes text[*i] and further as UTF-8 to `at`, as long as a step's characters are left of `chars`, and its
- * bytes besides one per character that is left, before `end`. Stops at what JSON escapes, at surrogates, at
- * characters of four bytes, and where all characters of a step but one are plain ASCII: simpler means are
- * quicker there. Answers where the bytes end; *i is the next character. */
+ * bytes besides one per character that is left, before `end`. Stops at what JSON writes as \uXXXX, surrogates
+ * among it, at characters of four bytes, and where all characters of a step but one are plain ASCII: simpler
+ * means are quicker there. Answers where the bytes end; *i is the next character. */
 uint8_t *ngr__mixed_write2(const uint16_t *text, size_t chars, size_t *i, uint8_t *at, const uint8_t *end);
 uint8_t *ngr__mixed_write4(const uint32_t *text, size_t chars, size_t *i, uint8_t *at, const uint8_t *end);
 

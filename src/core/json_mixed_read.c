@@ -6,7 +6,10 @@
  *     bytes      61   c3 a9   e2 80 9d   62       end at     61, a9, 9d, 62
  *     decoded    61   ?? e9   ?? ?? 201d 62       and the others are left out when the block is stored
  *
- * Blocks follow each other at fixed places, so that none waits for where the one before it ended. */
+ * Blocks follow each other at fixed places, so that none waits for where the one before it ended. One escape
+ * in a block is read by itself, and the next block begins behind it. Where there are more (code, JSON within
+ * JSON, what a model was told to put in quotes), they are treated like characters: an escape's second byte
+ * becomes what it means, its first is left out. */
 #include "json_mixed.h"
 
 /* cppcheck would take minutes to work out the table. */
@@ -82,6 +85,51 @@ INLINE unsigned find_wrong(const struct block *b)
     return mask_of(_mm256_or_si256(_mm256_or_si256(wrong, overlong2), _mm256_or_si256(overlong3, surrogate)));
 }
 
+/* --- escapes ---------------------------------------------------------------------------------- */
+
+/* Of these backslashes, a bit for each, those that escape the byte behind them: in every row the first, the
+ * third and so on. Adding a row's first bit to it clears all of it, which tells the rows that begin at even
+ * places from the others. */
+INLINE unsigned find_escaping(unsigned backslashes)
+{
+    const unsigned even = 0x55555555;
+    unsigned firsts = backslashes & ~(backslashes << 1);
+    unsigned in_even_rows = backslashes & ~(backslashes + (firsts & even));
+    return (in_even_rows & even) | (backslashes & ~in_even_rows & ~even);
+}
+
+/* Letters behind a backslash, and what they mean; bits 1 to 4 tell them apart. No byte looks for 0xff in the
+ * first place, but one of zero would find a zero there. */
+#define BY_BITS(b, f, n, r, t) (char)0xff, b, 0, f, 0, 0, 0, n, 0, r, t, 0, 0, 0, 0, 0
+#define TWICE(...)             _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+
+/* Every byte as what it means behind a backslash. The lanes of `known` are those that have a meaning there.
+ */
+INLINE __m256i meanings(__m256i byte, __m256i *known)
+{
+    const __m256i letters = TWICE(BY_BITS('b', 'f', 'n', 'r', 't'));
+    const __m256i controls = TWICE(BY_BITS('\b', '\f', '\n', '\r', '\t'));
+    __m256i bits = _mm256_and_si256(_mm256_srli_epi16(byte, 1), fill(0x0f));
+    __m256i is_letter = _mm256_cmpeq_epi8(byte, _mm256_shuffle_epi8(letters, bits));
+    __m256i is_itself =
+        _mm256_or_si256(_mm256_cmpeq_epi8(byte, fill('\\')), _mm256_cmpeq_epi8(byte, fill('/')));
+    is_itself = _mm256_or_si256(is_itself, _mm256_cmpeq_epi8(byte, fill('"')));
+    *known = _mm256_or_si256(is_letter, is_itself);
+    return _mm256_blendv_epi8(byte, _mm256_shuffle_epi8(controls, bits), is_letter);
+}
+
+/* All ones in each lane whose bit is set. */
+INLINE __m256i lanes_of(unsigned bits)
+{
+    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2,
+                                            2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
+    __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), spread);
+    return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+}
+
+/* --- storing ---------------------------------------------------------------------------------- */
+
 /* Stores those of eight units of two bytes that are in `set`; answers how many. */
 INLINE size_t store8(void *out, size_t count, __m128i units, unsigned set, unsigned width)
 {
@@ -129,29 +177,60 @@ INLINE void store_ascii(void *out, size_t count, __m256i byte, unsigned width)
     }
 }
 
+/* --- the walk --------------------------------------------------------------------------------- */
+
+/* Thirty-two bytes, and a bit for each of them that ... */
+struct view {
+    __m256i byte;
+    unsigned high;  /* is not ASCII */
+    unsigned stops; /* is ASCII and cannot be read as it is */
+};
+
+INLINE struct view look_at(const uint8_t *p)
+{
+    __m256i byte = load(p);
+    __m256i low = _mm256_subs_epi8(byte, fill(0x20)); /* negative below 0x20 and from 0x80 on */
+    __m256i quotes = _mm256_or_si256(_mm256_cmpeq_epi8(byte, fill('"')), _mm256_cmpeq_epi8(byte, fill('\\')));
+    unsigned high = mask_of(byte);
+    return (struct view){.byte = byte, .high = high, .stops = mask_of(_mm256_or_si256(quotes, low)) ^ high};
+}
+
+/* Turns escapes, where there are more than one, into what they mean; answers a bit for each byte that is left
+ * out of it. Backslashes still are stops where they begin what is no escape of two characters, or end the
+ * block. */
+INLINE unsigned resolve_escapes(struct view *v)
+{
+    unsigned backslashes = mask_of(_mm256_cmpeq_epi8(v->byte, fill('\\')));
+    if (!(backslashes & (backslashes - 1)))
+        return 0;
+    __m256i has_meaning, meaning = meanings(v->byte, &has_meaning);
+    unsigned escaping = find_escaping(backslashes), escaped = escaping << 1;
+    unsigned strange = escaped & ~mask_of(has_meaning);
+    v->byte = _mm256_blendv_epi8(v->byte, meaning, lanes_of(escaped));
+    v->stops = (v->stops & ~(escaping | escaped)) | strange | strange >> 1 | (escaping & 1u << (BLOCK - 1));
+    return escaping;
+}
+
 /* An escape of two characters at `p`: what it means, or zero. */
 INLINE uint32_t meaning_of(const uint8_t *p)
 {
     return p[0] == '\\' ? ngr__escaped(p[1]) : 0;
 }
 
-/* The first byte of a block that cannot be read as text, or BLOCK. `high` has a bit for each that is not
- * ASCII. */
-INLINE size_t find_stop(__m256i byte, unsigned high, unsigned width)
+/* The first byte of a block that cannot be read as text, or BLOCK. */
+INLINE size_t find_stop(const struct view *v, unsigned width)
 {
-    __m256i low = _mm256_subs_epi8(byte, fill(0x20)); /* negative below 0x20 and from 0x80 on */
-    __m256i quotes = _mm256_or_si256(_mm256_cmpeq_epi8(byte, fill('"')), _mm256_cmpeq_epi8(byte, fill('\\')));
-    unsigned stops = mask_of(_mm256_or_si256(quotes, low)) ^ high;
-    if (high)
+    unsigned stops = v->stops;
+    if (v->high)
         stops |= mask_of(
-            top_from(byte, width == 1 ? 0xc4 : 0xf0)); /* the first of a character that does not fit */
+            top_from(v->byte, width == 1 ? 0xc4 : 0xf0)); /* the first of a character that does not fit */
     return stops ? (size_t)__builtin_ctz(stops) : BLOCK;
 }
 
-/* Reads what ends in the bytes of `known`, a bit for each; false when one of them, or the one behind them, is
- * wrong. */
-INLINE bool read_known(const uint8_t *p, __m256i byte, unsigned known, void *out, size_t *count,
-                       unsigned width)
+/* Reads what ends in the bytes of `known`, a bit for each, but not in those of `left_out`; false when one of
+ * them, or the one behind them, is wrong. */
+INLINE bool read_known(const uint8_t *p, __m256i byte, unsigned known, unsigned left_out, void *out,
+                       size_t *count, unsigned width)
 {
     struct block b = {
         .byte = byte,
@@ -162,7 +241,8 @@ INLINE bool read_known(const uint8_t *p, __m256i byte, unsigned known, void *out
     if (find_wrong(&b) & (known << 1 | 1))
         return false;
     if (width)
-        *count += store_ends(out, *count, &b, ~mask_of(is_continuation(load(p + 1))) & known, width);
+        *count +=
+            store_ends(out, *count, &b, ~mask_of(is_continuation(load(p + 1))) & known & ~left_out, width);
     return true;
 }
 
@@ -182,20 +262,21 @@ INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out
     size_t n = *count;
     unsigned pending = 0; /* not zero when a character may have begun in the block before */
     while (end - p >= NGR__MIXED_READ) {
-        __m256i byte = load(p);
-        unsigned high = mask_of(byte);
-        size_t len = find_stop(byte, high, width);
+        struct view v = look_at(p);
+        unsigned left_out = v.stops & (v.stops - 1) ? resolve_escapes(&v) : 0;
+        size_t len = find_stop(&v, width);
         unsigned known = (unsigned)(((uint64_t)1 << len) - 1);
-        if ((high & known) || pending) {
-            if (!read_known(p, byte, known, out, &n, width))
+        bool is_ascii_here = !(v.high & known) && !pending;
+        if (!is_ascii_here || left_out) {
+            if (!read_known(p, v.byte, known, left_out, out, &n, width))
                 break;
-            *is_ascii = 0;
+            *is_ascii &= is_ascii_here;
         } else if (width) {
-            store_ascii(out, n, byte, width);
+            store_ascii(out, n, v.byte, width);
             n += len;
         }
         p += len;
-        pending = len == BLOCK ? high >> (BLOCK - 2) : 0;
+        pending = len == BLOCK ? v.high >> (BLOCK - 2) : 0;
         if (len == BLOCK)
             continue;
         uint32_t c = meaning_of(p);

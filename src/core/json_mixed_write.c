@@ -1,6 +1,6 @@
 /* The writing half of json_mixed.h: sixteen characters at a time, in two or four groups. In a group, each
  * character has a lane with all the bytes that it might need, and a shuffle by a table takes those that it
- * does need to the front. */
+ * does need to the front. An escape of two characters is a character of two bytes here. */
 #include "json_mixed.h"
 
 /* cppcheck would take minutes to work out the table. */
@@ -53,9 +53,10 @@ static const uint8_t triples[256][16] __attribute__((aligned(16))) = NGR__ROWS25
 /* Sixteen characters, and a bit for each that ... */
 struct block {
     __m256i c;
-    uint32_t stops;  /* is not written here */
-    uint32_t twos;   /* takes two bytes or more */
-    uint32_t threes; /* takes three */
+    __m256i escaped, is_escaped; /* lanes: the two bytes of an escape; whether it is one */
+    uint32_t stops;              /* is not written here */
+    uint32_t twos;               /* takes two bytes or more */
+    uint32_t threes;             /* takes three */
 };
 
 INLINE __m256i fill16(int unit)
@@ -99,18 +100,32 @@ INLINE __m256i load(const void *text, size_t i, unsigned width)
     return narrow(_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1));
 }
 
+/* The letters behind a backslash that stand for control characters; zero for those that have none, and for
+ * others. */
+INLINE __m256i control_letters(__m256i c)
+{
+    const __m128i row = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 'b', 't', 'n', 0, 'f', 'r', 0, 0);
+    return _mm256_and_si256(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(row), c), has_none(c, 0xfff0));
+}
+
 /* U+FFFF itself is not written here either: it may be what has been narrowed to it. */
 INLINE struct block look_at(__m256i c, unsigned width)
 {
+    __m256i letters = control_letters(c), is_control = has_none(c, 0xffe0);
     __m256i quotes = _mm256_or_si256(_mm256_cmpeq_epi16(c, fill16('"')), _mm256_cmpeq_epi16(c, fill16('\\')));
     __m256i surrogates = _mm256_cmpeq_epi16(_mm256_and_si256(c, fill16(0xf800)), fill16(0xd800));
-    __m256i stops = _mm256_or_si256(_mm256_or_si256(quotes, has_none(c, 0xffe0)), surrogates);
+    __m256i has_letter = _mm256_cmpgt_epi16(letters, _mm256_setzero_si256());
+    __m256i is_escaped = _mm256_or_si256(quotes, has_letter);
+    __m256i stops = _mm256_or_si256(_mm256_andnot_si256(has_letter, is_control), surrogates);
     if (width == 4)
         stops = _mm256_or_si256(stops, _mm256_cmpeq_epi16(c, fill16(0xffff)));
+    __m256i second = _mm256_blendv_epi8(letters, c, quotes);
     return (struct block){
         .c = c,
+        .escaped = _mm256_or_si256(_mm256_slli_epi16(second, 8), fill16('\\')),
+        .is_escaped = is_escaped,
         .stops = mask_of(stops),
-        .twos = mask_of(has_none(c, 0xff80)) ^ 0xffff,
+        .twos = mask_of(_mm256_andnot_si256(is_escaped, has_none(c, 0xff80))) ^ 0xffff,
         .threes = mask_of(has_none(c, 0xf800)) ^ 0xffff,
     };
 }
@@ -128,13 +143,15 @@ INLINE void put_pairs(uint8_t *at, const struct block *b)
     __m256i first = _mm256_or_si256(_mm256_srli_epi16(b->c, 6), fill16(0x80c0));
     __m256i second = _mm256_and_si256(_mm256_slli_epi16(b->c, 8), fill16(0x3f00));
     __m256i lanes = _mm256_blendv_epi8(_mm256_or_si256(first, second), b->c, has_none(b->c, 0xff80));
+    lanes = _mm256_blendv_epi8(lanes, b->escaped, b->is_escaped);
     unsigned low = b->twos & 0xff, high = b->twos >> 8;
     at = put(at, low_half(lanes), pairs[low], 8 + (size_t)__builtin_popcount(low));
     put(at, high_half(lanes), pairs[high], 0);
 }
 
 /* Writes eight characters of at most three bytes; answers where they end. */
-INLINE uint8_t *put_triples(uint8_t *at, __m128i half, unsigned twos, unsigned threes)
+INLINE uint8_t *put_triples(uint8_t *at, __m128i half, __m128i escaped, __m128i is_escaped, unsigned twos,
+                            unsigned threes)
 {
     __m256i c = _mm256_cvtepu16_epi32(half);
     __m256i middle = _mm256_and_si256(_mm256_slli_epi32(c, 2), _mm256_set1_epi32(0x3f00));
@@ -146,6 +163,7 @@ INLINE uint8_t *put_triples(uint8_t *at, __m128i half, unsigned twos, unsigned t
         _mm256_or_si256(_mm256_or_si256(_mm256_srli_epi32(c, 6), second), _mm256_set1_epi32(0x80c0));
     __m256i lanes = _mm256_blendv_epi8(c, two, _mm256_cmpgt_epi32(c, _mm256_set1_epi32(0x7f)));
     lanes = _mm256_blendv_epi8(lanes, three, _mm256_cmpgt_epi32(c, _mm256_set1_epi32(0x7ff)));
+    lanes = _mm256_blendv_epi8(lanes, _mm256_cvtepu16_epi32(escaped), _mm256_cvtepi16_epi32(is_escaped));
     unsigned low = (twos & 15) | (threes & 15) << 4, high = twos >> 4 | (threes & 0xf0);
     at = put(at, low_half(lanes), triples[low], 4 + (size_t)__builtin_popcount(low));
     return put(at, high_half(lanes), triples[high], 4 + (size_t)__builtin_popcount(high));
@@ -158,8 +176,10 @@ INLINE size_t put_mixed(uint8_t **at, __m256i c, unsigned width)
     size_t len = b.stops ? (size_t)__builtin_ctz(b.stops) : NGR__MIXED_UNITS;
     uint32_t known = (1u << len) - 1;
     if (b.threes & known) {
-        uint8_t *middle = put_triples(*at, low_half(c), b.twos & 0xff, b.threes & 0xff);
-        put_triples(middle, high_half(c), b.twos >> 8, b.threes >> 8);
+        uint8_t *middle = put_triples(*at, low_half(c), low_half(b.escaped), low_half(b.is_escaped),
+                                      b.twos & 0xff, b.threes & 0xff);
+        put_triples(middle, high_half(c), high_half(b.escaped), high_half(b.is_escaped), b.twos >> 8,
+                    b.threes >> 8);
     } else if (b.twos & known) {
         put_pairs(*at, &b);
     } else {

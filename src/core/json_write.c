@@ -257,13 +257,15 @@ static inline uint8_t *write_short(uint8_t *at, const uint8_t *p, size_t len)
 
 /* Writes blocks, up to the first character that is not plain or until less than a block is left. There is
  * always room for a byte per character to come, so that a block may be stored although only its beginning
- * counts. */
-NGR__BY_WIDTH uint8_t *write_blocks(struct source *src, uint8_t *at, unsigned width)
+ * counts. `*more` tells whether the last one held others that are not plain. */
+NGR__BY_WIDTH uint8_t *write_blocks(struct source *src, uint8_t *at, ngr__mask *more, unsigned width)
 {
     for (size_t n = NGR__BLOCK; n == NGR__BLOCK && left(src) >= NGR__BLOCK; src->i += n, at += n) {
         ngr__block b = ngr__block_load(src->text, src->i, width);
+        ngr__mask special = ngr__block_special(b);
         ngr__block_store1(at, b);
-        n = ngr__block_plain(b);
+        n = special ? ngr__mask_first(special) : NGR__BLOCK;
+        *more = ngr__mask_rest(special);
     }
     return at;
 }
@@ -325,6 +327,13 @@ NGR__BY_WIDTH uint8_t *write_run(struct source *src, uint8_t *at, const uint8_t 
     return write_mixed_text(src, at, end, width);
 }
 
+/* Whether here begins what write_triples() has. A block is left. */
+NGR__BY_WIDTH bool begins_triples(const struct source *src, unsigned width)
+{
+    return width == 2 && ngr__unit(src->text, src->i, width) >= 0x800 &&
+           ngr__unit(src->text, src->i + 1, width) >= 0x800;
+}
+
 /* Writes until the end, or until room runs short; answers where the bytes end. */
 NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const uint8_t *end, unsigned width)
 {
@@ -332,13 +341,20 @@ NGR__BY_WIDTH uint8_t *write_while_room(struct source *whole, uint8_t *at, const
     for (;;) {
         if (width == 1)
             at = write_bytes(&src, at, end);
-        at = write_blocks(&src, at, width);
+        ngr__mask more = 0;
+        at = write_blocks(&src, at, &more, width);
         if (!has_room(&src, at, end))
             break;
         if (left(&src) < NGR__BLOCK)
             at = write_rest(&src, at, width);
         if (!left(&src))
             break;
+        if (width > 1 && more && !begins_triples(&src, width)) {
+            size_t from = src.i;
+            at = write_mixed_text(&src, at, end, width);
+            if (src.i > from)
+                continue;
+        }
         uint32_t c = ngr__unit(src.text, src.i++, width);
         at += spell(at, c);
         if (width > 1)

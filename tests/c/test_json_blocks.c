@@ -178,9 +178,9 @@ static void check_text(void)
 /* --- the facts -------------------------------------------------------------------------------- */
 
 /* One of each kind, and the first and last of the kinds. */
-static const uint32_t kinds[] = {'"',    '\\',   '\n',   0x00,    0x1f,    0x20,    0x7f,   0x80,
-                                 0xe9,   0xff,   0x100,  0x7ff,   0x800,   0x4e2d,  0xd7ff, 0xd800,
-                                 0xdfff, 0xe000, 0xffff, 0x10000, 0x1f600, 0x10ffff};
+static const uint32_t kinds[] = {'"',    '\\',   '\n',   '\b',   '\v',   '\f',   '\r',    '\t',    0x00,
+                                 0x1f,   0x20,   0x7f,   0x80,   0xe9,   0xff,   0x100,   0x7ff,   0x800,
+                                 0x4e2d, 0xd7ff, 0xd800, 0xdfff, 0xe000, 0xffff, 0x10000, 0x1f600, 0x10ffff};
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 /* Characters to stand around the one under test. */
@@ -285,10 +285,12 @@ TEST(a_wrong_byte_is_refused_at_any_place)
                                         "\xf4\x90\x80\x80",
                                         "\xff",
                                         "\\x",
+                                        "\\\x01",
+                                        "\\\xc3\xa9",
                                         "\\u12g4",
                                         "\\u+123"};
     static const char *const fillers[] = {"a",   "\xc3\xa9", "\xe4\xb8\xad", "\xf0\x9f\x98\x80",
-                                          "\\n", "\\u4e2d"};
+                                          "\\n", "\\u4e2d",  "\\\\",         "\\/\\\""};
     char document[12 * LONGEST + 2];
     for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++)
         for (size_t f = 0; f < sizeof fillers / sizeof *fillers; f++)

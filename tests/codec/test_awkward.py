@@ -54,6 +54,16 @@ REJECTED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "around", [b"plain ", "é".encode(), b"\\n\\t", b'\\"\\\\'], ids=["plain", "accents", "escapes", "rows"]
+)
+def test_any_byte_behind_a_backslash_is_read_or_refused_at_any_place(around: bytes) -> None:
+    for byte in range(256):
+        for before in range(20):
+            text = around * before + b"x" * (before % 3) + b"\\" + bytes([byte]) + around * 12
+            check_read(b'["' + text + b'"]')
+
+
 @pytest.mark.parametrize("document", ACCEPTED, ids=lambda d: repr(d[:40])[2:-1])
 def test_document_reads_as_json_reads_it(document: bytes) -> None:
     assert python_reads(document) is not REFUSED
@@ -141,9 +151,7 @@ def test_refusal_names_reason_and_byte() -> None:
         _native.loads('{"é": "a\n"}'.encode())
 
 
-@pytest.mark.parametrize(
-    "document", [b'{"a":1,"b":[1,{"a":2}],"c":"x\\n\xc3\xa9","d":NaN}', b"[1]", b'"a"', b"{}"]
-)
+@pytest.mark.parametrize("document", [b'{"a":1,"b":[1,{"a":2}],"c":"x\\n\xc3\xa9","d":NaN}', b"[1]", b'"a"', b"{}"])
 @pytest.mark.parametrize("fields", [[], ["a"], ["b", "zz"], ["a", "b", "c", "d"]])
 def test_fields_filter_the_top_level_object_only(document: bytes, fields: list[str]) -> None:
     whole = json.loads(document)
