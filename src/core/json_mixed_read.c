@@ -270,7 +270,8 @@ INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out
         if (!is_ascii_here || left_out) {
             if (!read_known(p, v.byte, known, left_out, out, &n, width))
                 break;
-            *is_ascii &= is_ascii_here;
+            if (!is_ascii_here)
+                *is_ascii = 0;
         } else if (width) {
             store_ascii(out, n, v.byte, width);
             n += len;

@@ -74,7 +74,7 @@ static inline int compat_str_is_ready(PyObject *s)
 #if PY_VERSION_HEX >= 0x030C0000
     return 1;
 #else
-    return PyUnicode_IS_READY(s);
+    return PyUnicode_IS_READY(s) != 0;
 #endif
 }
 
