@@ -27,14 +27,14 @@ static void count(struct convert_estimate *e, size_t bytes, size_t effort)
 /* The length in UTF-8, guessed where not all characters are ASCII. */
 static size_t guess_bytes(PyObject *s, size_t chars)
 {
-    size_t sample = chars < SAMPLE ? chars : SAMPLE, bytes = 0;
-    if (PyUnicode_IS_ASCII(s))
+    size_t at = 0, bytes = 0;
+    if (PyUnicode_IS_ASCII(s) || !chars)
         return chars;
-    for (size_t at = 0; at < sample; at++) {
+    for (; at < chars && at < SAMPLE; at++) {
         Py_UCS4 c = PyUnicode_READ_CHAR(s, (Py_ssize_t)at);
         bytes += 1u + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
     }
-    return bytes * chars / sample;
+    return bytes * chars / at;
 }
 
 static bool is_plain_string(PyObject *s, struct convert_estimate *e)
