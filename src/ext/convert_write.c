@@ -295,16 +295,20 @@ static int refuse_circle(struct encoder *e, size_t i)
 
 /* Refuses what no JSON can hold before it has filled the memory: a container inside itself, and endless
  * nesting. */
-static inline int check_nesting(struct encoder *e, PyObject *container)
+static inline int check_circle(struct encoder *e, PyObject *container)
 {
     for (size_t i = 0; i < e->depth; i++)
         if (e->levels[i].source == container)
             return refuse_circle(e, i);
-    if (e->depth == NGR_JSON_MAX_DEPTH)
-        return fail(
-            e, NGR_E_ENCODE,
-            "the value is nested deeper than 1,000 levels; flatten it, or store the inner part as text");
     return 0;
+}
+
+static inline int check_depth(struct encoder *e)
+{
+    if (e->depth < NGR_JSON_MAX_DEPTH)
+        return 0;
+    return fail(e, NGR_E_ENCODE,
+                "the value is nested deeper than 1,000 levels; flatten it, or store the inner part as text");
 }
 
 static inline Py_ssize_t size_of(PyObject *items, enum encode_kind kind)
@@ -314,17 +318,21 @@ static inline Py_ssize_t size_of(PyObject *items, enum encode_kind kind)
     return kind == ENCODE_TUPLE ? PyTuple_GET_SIZE(items) : PyList_GET_SIZE(items);
 }
 
-/* Opens a level for `source` that walks `items`, which it takes over. */
-static int open_level(struct encoder *e, PyObject *source, PyObject *items, enum encode_kind kind)
+/* A level for `source`, whose bracket is written, that walks `items`, which it takes over, from `next` on.
+ * Behind it lies `key`, or NULL. */
+static int push_level(struct encoder *e, PyObject *source, PyObject *items, enum encode_kind kind,
+                      Py_ssize_t next, PyObject *key)
 {
-    bool is_dict = kind == ENCODE_DICT || kind == ENCODE_PAIRS;
-    if (make_room(e) < 0 ||
-        check(e, is_dict ? ngr_json_begin_object(&e->writer) : ngr_json_begin_array(&e->writer)) < 0) {
+    if (make_room(e) < 0) {
         Py_DECREF(items);
         return -1;
     }
-    e->levels[e->depth++] = (struct encode_level){
-        .source = Py_NewRef(source), .items = items, .size = size_of(items, kind), .kind = kind};
+    e->levels[e->depth++] = (struct encode_level){.source = Py_NewRef(source),
+                                                  .items = items,
+                                                  .key = Py_XNewRef(key),
+                                                  .size = size_of(items, kind),
+                                                  .next = next,
+                                                  .kind = kind};
     return 0;
 }
 
@@ -343,25 +351,108 @@ static int close_level(struct encoder *e)
     return check(e, is_dict ? ngr_json_end_object(&e->writer) : ngr_json_end_array(&e->writer));
 }
 
-/* A subclass is walked by its own iteration, as json.dumps walks it, from a list made once. */
+/* Writes a scalar of an exact type, of which no code can run and nothing but the writing can fail; false for
+ * any other value, and for integers that take Python to be written. */
+static inline bool write_scalar(struct encoder *e, PyObject *value, ngr_status *st)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    int overflow = 0;
+    if (type == &PyUnicode_Type) {
+        *st = write_string(&e->writer, value);
+    } else if (type == &PyLong_Type) {
+        long long small = PyLong_AsLongLongAndOverflow(value, &overflow);
+        *st = overflow ? NGR_OK : ngr_json_integer(&e->writer, small);
+    } else if (type == &PyFloat_Type) {
+        *st = ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(value));
+    } else if (type == &PyBool_Type) {
+        *st = ngr_json_boolean(&e->writer, value == Py_True);
+    } else if (value == Py_None) {
+        *st = ngr_json_null(&e->writer);
+    } else {
+        return false;
+    }
+    return !overflow;
+}
+
+/* A list or tuple. Most hold scalars alone, and are done with at once; a level is opened where that ends. */
+static int encode_items(struct encoder *e, PyObject *value, enum encode_kind kind)
+{
+    PyObject *const *items = PySequence_Fast_ITEMS(value);
+    Py_ssize_t size = PySequence_Fast_GET_SIZE(value), next = 0;
+    if (check_depth(e) < 0 || check(e, ngr_json_begin_array(&e->writer)) < 0)
+        return -1;
+    ngr_status st = NGR_OK;
+    while (next < size && st == NGR_OK && write_scalar(e, items[next], &st))
+        next++;
+    if (next == size && st == NGR_OK)
+        return check(e, ngr_json_end_array(&e->writer));
+    if (check_circle(e, value) < 0 || push_level(e, value, Py_NewRef(value), kind, next, NULL) < 0)
+        return -1;
+    return check(e, st);
+}
+
+static inline bool is_scalar(PyObject *value)
+{
+    int overflow = 0;
+    if (PyLong_CheckExact(value))
+        PyLong_AsLongLongAndOverflow(value, &overflow);
+    else if (!PyUnicode_CheckExact(value) && !PyFloat_CheckExact(value) && !PyBool_Check(value))
+        return value == Py_None;
+    return !overflow;
+}
+
+/* A dict, likewise: as long as its keys are exact strs, and its values scalars. */
+static int encode_pairs(struct encoder *e, PyObject *value)
+{
+    PyObject *key, *element;
+    Py_ssize_t next = 0, before = 0;
+    if (check_depth(e) < 0 || check(e, ngr_json_begin_object(&e->writer)) < 0)
+        return -1;
+    for (; PyDict_Next(value, &next, &key, &element); before = next) {
+        if (!PyUnicode_CheckExact(key) || !is_scalar(element))
+            return check_circle(e, value) < 0
+                       ? -1
+                       : push_level(e, value, Py_NewRef(value), ENCODE_DICT, before, NULL);
+        ngr_status st = write_string(&e->writer, key);
+        if (st == NGR_OK)
+            st = ngr_json_key(&e->writer);
+        if (st == NGR_OK)
+            write_scalar(e, element, &st);
+        if (st != NGR_OK)
+            return push_level(e, value, Py_NewRef(value), ENCODE_DICT, next, key) < 0 ? -1 : check(e, st);
+    }
+    return check(e, ngr_json_end_object(&e->writer));
+}
+
+/* Opens a level for a container of another type, which is walked by its own iteration, as json.dumps walks
+ * it, from a list made once. */
+static int open_level(struct encoder *e, PyObject *source, PyObject *items, enum encode_kind kind)
+{
+    bool is_dict = kind == ENCODE_PAIRS;
+    if (check(e, is_dict ? ngr_json_begin_object(&e->writer) : ngr_json_begin_array(&e->writer)) == 0)
+        return push_level(e, source, items, kind, 0, NULL);
+    Py_DECREF(items);
+    return -1;
+}
+
 static int encode_sequence(struct encoder *e, PyObject *value)
 {
-    if (check_nesting(e, value) < 0)
-        return -1;
     if (PyList_CheckExact(value))
-        return open_level(e, value, Py_NewRef(value), ENCODE_LIST);
+        return encode_items(e, value, ENCODE_LIST);
     if (PyTuple_CheckExact(value))
-        return open_level(e, value, Py_NewRef(value), ENCODE_TUPLE);
+        return encode_items(e, value, ENCODE_TUPLE);
+    if (check_circle(e, value) < 0 || check_depth(e) < 0)
+        return -1;
     PyObject *items = PySequence_List(value);
     return items ? open_level(e, value, items, ENCODE_LIST) : pass_on(e, "iter()", value);
 }
 
 static int encode_dict(struct encoder *e, PyObject *value)
 {
-    if (check_nesting(e, value) < 0)
-        return -1;
     if (PyDict_CheckExact(value) || PyDict_GET_SIZE(value) == 0)
-        return open_level(e, value, Py_NewRef(value), ENCODE_DICT);
+        return encode_pairs(e, value);
+    if (check_circle(e, value) < 0 || check_depth(e) < 0)
+        return -1;
     PyObject *pairs = PyMapping_Items(value);
     return pairs ? open_level(e, value, pairs, ENCODE_PAIRS) : pass_on(e, "items()", value);
 }
@@ -369,21 +460,12 @@ static int encode_dict(struct encoder *e, PyObject *value)
 /* Writes a scalar of an exact type, of which no code can run: 1; 0 for any other value; -1. */
 static inline int encode_exact(struct encoder *e, PyObject *value)
 {
-    PyTypeObject *type = Py_TYPE(value);
     ngr_status st;
-    if (type == &PyUnicode_Type)
-        st = write_string(&e->writer, value);
-    else if (type == &PyLong_Type)
-        return encode_int(e, value) < 0 ? -1 : 1;
-    else if (type == &PyFloat_Type)
-        st = ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(value));
-    else if (type == &PyBool_Type)
-        st = ngr_json_boolean(&e->writer, value == Py_True);
-    else if (value == Py_None)
-        st = ngr_json_null(&e->writer);
-    else
+    if (write_scalar(e, value, &st))
+        return check(e, st) < 0 ? -1 : 1;
+    if (!PyLong_CheckExact(value))
         return 0;
-    return check(e, st) < 0 ? -1 : 1;
+    return encode_int(e, value) < 0 ? -1 : 1;
 }
 
 /* Any other value: a container is opened. The caller holds `value`. */
