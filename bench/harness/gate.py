@@ -152,7 +152,7 @@ TABLE: tuple[Row, ...] = (
     Ceiling("pending", "whole", "KiB", 1024, 1024, above=FUTURES),
 )
 
-CODEC_ROUNDS = 7
+CODEC_ROUNDS = 5
 FRESH_ROUNDS = 3
 SCATTERED = frozenset({"get_sequential", "upsert_64_tasks", "upsert_1000", "get_1000_chunks"})
 WORKLOADS = frozenset(name for row in TABLE for name in row.workloads)
@@ -166,7 +166,7 @@ def needs(workload: str, contestant: str) -> bool:
 
 def plan(workload: str) -> Plan:
     """More rounds where figures scatter; all together take less than a minute."""
-    return Plan(rounds=15, seconds=4 if workload in SCATTERED else 2)
+    return Plan(rounds=15, seconds=3 if workload in SCATTERED else 1.5)
 
 
 @dataclass(frozen=True)

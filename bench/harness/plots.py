@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 from contestants import Coredis, Glide, JsonFile, Native, RedisExpert, RedisReplaced
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke as Stroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from .figures import Workloads, middle
@@ -87,8 +86,8 @@ def panel(axes: Axes, title: str, found: dict[str, float], names: list[str], lim
         if name in shown:
             axes.barh(place, shown[name], color=COLOURS[name], height=0.74, zorder=2)
             weight = "bold" if name == OURS else "normal"
-            label = axes.text(shown[name] * 1.13, place, human(shown[name]), va="center", weight=weight, zorder=4)
-            label.set_path_effects([Stroke(linewidth=3, foreground="white")])
+            value = axes.text(shown[name] * 1.13, place, human(shown[name]), va="center", weight=weight, zorder=4)
+            value.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # over the line of the limit
     if limit:
         axes.axvline(found[limit], color=LIMIT, linestyle=(0, (4, 2)), linewidth=1.3, zorder=3)
         axes.text(
