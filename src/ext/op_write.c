@@ -1,9 +1,9 @@
-/* Writing: put. From a shallow copy of the caller's dict, in one of two ways:
+/* Writing: put, from a shallow copy of the caller's dict. The whole batch is encoded before a byte of it is
+ * queued, in slices of time so that a large one does not hold up the event loop: between and within slices
+ * code may run, and any value may turn out not to be JSON.
  *
- * - The whole batch is encoded before a byte of it is queued, in slices of time so that a large one does not
- * hold up the event loop. Between and within slices code may run, and any value may turn out not to be JSON.
- * - A batch of plain values that fits into one slice is sent while it is encoded: it was looked at first, and
- * nothing runs in between that could change what was seen. */
+ * A batch of plain values that fits into one slice goes another way: it is looked at first, and sent while it
+ * is encoded. Nothing runs in between that could change what was seen. */
 #include "op.h"
 
 #include <limits.h>
