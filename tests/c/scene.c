@@ -176,6 +176,21 @@ static const struct ngr_keys *keys_of(struct scene *s, struct outcome *o, const 
     return &o->keys;
 }
 
+void scene_warm_up(struct scene *s)
+{
+    struct outcome o = {0};
+    scene_get(s, &o, "warm");
+    scene_welcome(s, 0);
+    peer_take(&s->peer, 0);
+    scene_answer(s, 0, "$-1\r\n");
+}
+
+void scene_open_ready(struct scene *s)
+{
+    scene_open(s);
+    scene_warm_up(s);
+}
+
 void scene_get(struct scene *s, struct outcome *o, const char *ids)
 {
     o->call = ngr_get(s->client, keys_of(s, o, ids), 0, &scene_sink, o);

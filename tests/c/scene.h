@@ -49,9 +49,19 @@ void scene_start(struct scene *s);
 void scene_use_tcp(struct scene *s, char *host);
 /* Both in one, for tests that have nothing to change. */
 void scene_open(struct scene *s);
+/* Lets connection 0 become ready, by a read that finds nothing. */
+void scene_warm_up(struct scene *s);
+/* Opened, and warmed up. */
+void scene_open_ready(struct scene *s);
 /* Releases the client and stops the peer. True when the loop was left as it was found. */
 bool scene_finish(struct scene *s);
 #define scene_close(s) CHECK(scene_finish(s))
+/* The call has ended, once, and so. */
+#define scene_check_ended(o, status)                                                                         \
+    do {                                                                                                     \
+        CHECK_INT((o)->ended, 1);                                                                            \
+        CHECK_TEXT(ngr_status_name((o)->st), ngr_status_name(status));                                       \
+    } while (0)
 
 /* Accepts connections up to number `n` and answers its handshake of PING alone. */
 void scene_welcome(struct scene *s, size_t n);

@@ -3,22 +3,6 @@
 
 #include "scene.h"
 
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 TEST(every_form_of_reply_is_passed_on)
 {
     static const struct {
@@ -34,12 +18,12 @@ TEST(every_form_of_reply_is_passed_on)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_exec(&s, &o, "OBJECT ENCODING k", true);
         CHECK_TEXT(peer_take(&s.peer, 0), "*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n$1\r\nk\r\n");
         scene_answer(&s, 0, rows[i].reply);
         CHECK_TEXT(o.got, rows[i].got);
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         scene_close(&s);
     }
 }
@@ -48,10 +32,10 @@ TEST(an_error_reply_ends_the_command)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_exec(&s, &o, "BGSAVE", false);
     scene_answer(&s, 0, "-ERR Background save already in progress\r\n");
-    check_ended(&o, NGR_E_SERVER);
+    scene_check_ended(&o, NGR_E_SERVER);
     CHECK_TEXT(o.got, "");
     CHECK(strstr(o.message, "ERR Background save already in progress"));
     scene_close(&s);
@@ -61,7 +45,7 @@ TEST(the_words_may_be_gone_once_the_command_is_started)
 {
     struct scene s;
     struct outcome first = {0}, o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &first, "x"); /* so that the next one waits for the end of the tick */
     char word[] = "PING";
     const struct ngr_span words[] = {{word, 4}};
@@ -77,7 +61,7 @@ TEST(a_command_that_is_not_repeatable_is_not_repeated)
     for (int repeatable = 0; repeatable < 2; repeatable++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_exec(&s, &o, "INCR k", repeatable);
         peer_take(&s.peer, 0);
         peer_close(&s.peer, 0);
@@ -93,12 +77,12 @@ TEST(a_removal_answers_whether_the_key_was_there)
     for (int there = 0; there < 2; there++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_remove(&s, &o, "a");
         CHECK_TEXT(peer_take(&s.peer, 0), "*2\r\n$3\r\nDEL\r\n$3\r\np:a\r\n");
         scene_answer(&s, 0, there ? ":1\r\n" : ":0\r\n");
         CHECK_TEXT(o.got, there ? "#0=1" : "#0=0");
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         scene_close(&s);
     }
 }
@@ -109,11 +93,11 @@ TEST(a_removal_answered_with_another_type_is_no_answer)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_remove(&s, &o, "a");
         scene_answer(&s, 0, wrong[i]);
         CHECK_TEXT(o.got, "");
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         CHECK(peer_is_dropped(&s.peer, 0));
         scene_close(&s);
     }
@@ -128,7 +112,7 @@ TEST(a_removal_answers_with_a_number_whatever_else_the_receiver_understands)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_sink both = scene_sink;
     both.reply = refuse_reply;
     const struct ngr_span id = {"a", 1};
@@ -136,7 +120,7 @@ TEST(a_removal_answers_with_a_number_whatever_else_the_receiver_understands)
     o.call = ngr_remove(s.client, &keys, &both, &o);
     scene_answer(&s, 0, ":1\r\n");
     CHECK_TEXT(o.got, "#0=1");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 

@@ -16,12 +16,6 @@ static void open_ready(struct scene *s)
     CHECK_TEXT(o.got, "#0=0");
 }
 
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 TEST(one_key_is_a_get)
 {
     struct scene s;
@@ -31,7 +25,7 @@ TEST(one_key_is_a_get)
     CHECK_TEXT(peer_take(&s.peer, 0), "*2\r\n$3\r\nGET\r\n$3\r\np:a\r\n");
     scene_answer(&s, 0, "$0\r\n\r\n");
     CHECK_TEXT(o.got, "0=");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -43,7 +37,7 @@ TEST(an_absent_key_is_told_as_absent)
     scene_get(&s, &o, "a");
     scene_answer(&s, 0, "$-1\r\n");
     CHECK_TEXT(o.got, "0=nil");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -56,7 +50,7 @@ TEST(several_keys_are_an_mget)
     CHECK_TEXT(peer_take(&s.peer, 0), "*4\r\n$4\r\nMGET\r\n$3\r\np:a\r\n$3\r\np:b\r\n$3\r\np:c\r\n");
     scene_answer(&s, 0, "*3\r\n$1\r\nA\r\n$1\r\nB\r\n$1\r\nC\r\n");
     CHECK_TEXT(o.got, "0=A 1=B 2=C");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -73,7 +67,7 @@ TEST(what_mget_calls_absent_is_asked_again_one_by_one)
     CHECK_INT(o.ended, 0);
     scene_answer(&s, 0, "$-1\r\n$4\r\nlate\r\n$-1\r\n");
     CHECK_TEXT(o.got, "1=B 0=nil 2=late 3=nil");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -87,7 +81,7 @@ TEST(a_key_of_another_type_is_an_error_that_names_it)
     scene_answer(&s, 0, "*3\r\n$1\r\nA\r\n$-1\r\n$-1\r\n");
     CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:b | GET p:c");
     scene_answer(&s, 0, "$-1\r\n-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
-    check_ended(&o, NGR_E_WRONGTYPE);
+    scene_check_ended(&o, NGR_E_WRONGTYPE);
     CHECK(strstr(o.message, "(key p:c)"));
     CHECK(!peer_is_dropped(&s.peer, 0));
     scene_close(&s);
@@ -102,7 +96,7 @@ TEST(the_first_of_several_errors_is_told)
     const struct ngr_keys keys = {{"p:", 2}, ids, 3};
     o.call = ngr_get(s.client, &keys, 60, &scene_sink, &o);
     scene_answer(&s, 0, "$1\r\nA\r\n-NOPERM first\r\n-WRONGTYPE second\r\n");
-    check_ended(&o, NGR_E_PERM);
+    scene_check_ended(&o, NGR_E_PERM);
     CHECK(strstr(o.message, "NOPERM first (key p:b)"));
     scene_close(&s);
 }
@@ -117,7 +111,7 @@ TEST(a_long_key_does_not_flood_the_message)
     id[sizeof id - 1] = '\0';
     scene_get(&s, &o, id);
     scene_answer(&s, 0, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
-    check_ended(&o, NGR_E_WRONGTYPE);
+    scene_check_ended(&o, NGR_E_WRONGTYPE);
     CHECK(strlen(o.message) < 400);
     CHECK(strstr(o.message, "choose another redis_key_prefix"));
     scene_close(&s);
@@ -180,7 +174,7 @@ TEST(reading_that_renews_is_a_getex_for_each_key)
     one.call = ngr_get(s.client, &keys, 60, &scene_sink, &one);
     CHECK_TEXT(peer_asked(&s.peer, 0), "GETEX p:a EX 60");
     scene_answer(&s, 0, "-ERR unknown command 'GETEX'\r\n");
-    check_ended(&one, NGR_E_SERVER);
+    scene_check_ended(&one, NGR_E_SERVER);
     scene_close(&s);
 }
 
@@ -194,7 +188,7 @@ TEST(existence_of_one_key_is_one_question)
         CHECK_TEXT(peer_take(&s.peer, 0), "*2\r\n$6\r\nEXISTS\r\n$3\r\np:a\r\n");
         scene_answer(&s, 0, there ? ":1\r\n" : ":0\r\n");
         CHECK_TEXT(o.got, there ? "#0=1" : "#0=0");
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         scene_close(&s);
     }
 }
@@ -209,7 +203,7 @@ TEST(a_group_of_keys_that_are_all_there_or_all_absent_is_known_at_once)
         CHECK_TEXT(peer_asked(&s.peer, 0), "EXISTS p:a p:b p:a");
         scene_answer(&s, 0, there ? ":3\r\n" : ":0\r\n"); /* a key named twice counts twice */
         CHECK_TEXT(o.got, there ? "#0=1 #1=1 #2=1" : "#0=0 #1=0 #2=0");
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         scene_close(&s);
     }
 }
@@ -227,7 +221,7 @@ TEST(the_keys_of_a_mixed_group_are_asked_for_one_by_one)
     scene_answer(&s, 0, ":1\r\n:0\r\n:1\r\n");
     CHECK(strstr(o.got, "#0=1 #1=1 "));
     CHECK(strstr(o.got, " #15=1 #16=1 #17=0 #18=1"));
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -246,7 +240,7 @@ TEST(a_group_lost_in_the_middle_is_asked_from_the_start)
     CHECK_TEXT(peer_asked(&s.peer, 1), "EXISTS p:17 | EXISTS p:18");
     scene_answer(&s, 1, ":0\r\n:1\r\n");
     CHECK(strstr(o.got, " #16=0 #17=1"));
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -285,7 +279,7 @@ TEST(answers_of_another_form_kill_the_connection)
         open_ready(&s);
         scene_get(&s, &o, "a b c");
         scene_answer(&s, 0, wrong[i]);
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         CHECK(peer_is_dropped(&s.peer, 0));
         scene_close(&s);
     }
@@ -300,7 +294,7 @@ TEST(existence_answered_with_another_type_kills_the_connection)
         open_ready(&s);
         scene_exists(&s, &o, "a");
         scene_answer(&s, 0, wrong[i]);
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         CHECK(peer_is_dropped(&s.peer, 0));
         scene_close(&s);
     }

@@ -4,22 +4,6 @@
 
 #include "scene.h"
 
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 /* Answers a SCAN: the next cursor and the keys, separated by blanks. */
 static void page(struct scene *s, size_t n, const char *cursor, const char *keys)
 {
@@ -37,7 +21,7 @@ TEST(a_listing_goes_on_until_the_cursor_is_zero_again)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_list(&s, &o, "p:");
     CHECK_TEXT(peer_asked(&s.peer, 0), "SCAN 0 MATCH p:* COUNT 1000");
     page(&s, 0, "18446744073709551615", "p:a p:b");
@@ -46,7 +30,7 @@ TEST(a_listing_goes_on_until_the_cursor_is_zero_again)
     CHECK_TEXT(peer_asked(&s.peer, 0), "SCAN 7 MATCH p:* COUNT 1000");
     page(&s, 0, "0", "p:c p:");
     CHECK_TEXT(o.got, "0=a 0=b 0=c 0=");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     CHECK_TEXT(peer_asked(&s.peer, 0), "");
     scene_close(&s);
 }
@@ -55,7 +39,7 @@ TEST(keys_outside_the_prefix_are_not_listed)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_list(&s, &o, "p:");
     page(&s, 0, "0", "p:a q:b p P:c p:d xp:e");
     CHECK_TEXT(o.got, "0=a 0=d");
@@ -79,7 +63,7 @@ TEST(characters_of_the_prefix_stand_for_themselves)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_list(&s, &o, rows[i].prefix);
         CHECK_TEXT(peer_asked(&s.peer, 0), rows[i].asked);
         scene_close(&s);
@@ -91,7 +75,7 @@ TEST(the_prefix_may_be_gone_once_the_call_is_started)
     struct scene s;
     struct outcome o = {0};
     char prefix[] = "p:";
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_list(&s, &o, prefix);
     peer_take(&s.peer, 0);
     memset(prefix, 'X', 2);
@@ -105,7 +89,7 @@ TEST(a_drop_removes_each_page_in_the_write_that_asks_for_the_next)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p:");
     CHECK_TEXT(peer_asked(&s.peer, 0), "SCAN 0 MATCH p:* COUNT 1000");
     page(&s, 0, "5", "p:a p:b");
@@ -118,7 +102,7 @@ TEST(a_drop_removes_each_page_in_the_write_that_asks_for_the_next)
     CHECK_INT(o.ended, 0);
     scene_answer(&s, 0, ":1\r\n");
     CHECK_TEXT(o.got, "#0=3");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -126,12 +110,12 @@ TEST(dropping_an_empty_namespace_removes_nothing)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p:");
     peer_take(&s.peer, 0);
     page(&s, 0, "0", "");
     CHECK_TEXT(o.got, "#0=0");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     CHECK_TEXT(peer_asked(&s.peer, 0), "");
     scene_close(&s);
 }
@@ -140,7 +124,7 @@ TEST(a_drop_never_touches_keys_outside_the_prefix)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p*:");
     CHECK_TEXT(peer_asked(&s.peer, 0), "SCAN 0 MATCH p\\*:* COUNT 1000");
     page(&s, 0, "5", "px:a p*:b q:c p*"); /* a server that takes the pattern lightly */
@@ -148,7 +132,7 @@ TEST(a_drop_never_touches_keys_outside_the_prefix)
     peer_send(&s.peer, 0, ":1\r\n");
     page(&s, 0, "0", "px:d q:e");
     CHECK_TEXT(o.got, "#0=1");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     CHECK_TEXT(peer_asked(&s.peer, 0), "");
     scene_close(&s);
 }
@@ -157,7 +141,7 @@ TEST(keys_that_come_twice_are_counted_as_the_server_counts_them)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p:");
     page(&s, 0, "5", "p:a p:b");
     peer_send(&s.peer, 0, ":2\r\n");
@@ -172,7 +156,7 @@ TEST(a_walk_begins_anew_when_its_connection_was_lost)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_list(&s, &o, "p:");
     page(&s, 0, "5", "p:a");
     peer_take(&s.peer, 0);
@@ -187,7 +171,7 @@ TEST(a_walk_begins_anew_when_its_connection_was_lost)
     CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 3 MATCH p:* COUNT 1000");
     page(&s, 1, "0", "p:b p:a");
     CHECK_TEXT(o.got, "0=a 0=b 0=c 0=c 0=b 0=a");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -195,14 +179,14 @@ TEST(a_first_page_lost_with_its_connection_is_asked_for_again_once)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_list(&s, &o, "p:");
     peer_close(&s.peer, 0);
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_asked(&s.peer, 1), "SCAN 0 MATCH p:* COUNT 1000");
     page(&s, 1, "0", "p:a");
     CHECK_TEXT(o.got, "0=a");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -221,7 +205,7 @@ TEST(a_walk_that_is_thrown_back_again_and_again_ends_with_an_error)
         scene_answer(&s, 0, "-LOADING not yet\r\n");
         page(&s, 0, "0", "p:b");
     }
-    check_ended(&o, NGR_E_LOST);
+    scene_check_ended(&o, NGR_E_LOST);
     CHECK(strstr(o.message, "again and again") != NULL);
     scene_finish(&s);
 }
@@ -230,7 +214,7 @@ TEST(a_removal_lost_with_its_connection_is_sent_again_with_the_page)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p:");
     page(&s, 0, "5", "p:a p:b");
     peer_take(&s.peer, 0);
@@ -243,7 +227,7 @@ TEST(a_removal_lost_with_its_connection_is_sent_again_with_the_page)
     CHECK_TEXT(peer_asked(&s.peer, 1), "UNLINK p:c | SCAN 0 MATCH p:* COUNT 1000");
     peer_send(&s.peer, 1, ":1\r\n");
     page(&s, 1, "0", ""); /* begun anew: nothing was passed by */
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -260,11 +244,11 @@ TEST(a_refused_page_or_removal_ends_the_walk)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_drop(&s, &o, "p:");
         page(&s, 0, "5", "p:a");
         scene_answer(&s, 0, rows[i].reply);
-        check_ended(&o, rows[i].st);
+        scene_check_ended(&o, rows[i].st);
         CHECK_TEXT(o.got, "");
         CHECK(!peer_is_dropped(&s.peer, 0));
         scene_close(&s);
@@ -294,12 +278,12 @@ TEST(a_page_of_another_form_kills_the_connection)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_list(&s, &o, "p:");
         scene_answer(&s, 0, wrong[i]);
         if (!o.ended)
             printf("  not refused: %s\n", wrong[i]);
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         CHECK(peer_is_dropped(&s.peer, 0));
         scene_close(&s);
     }
@@ -311,11 +295,11 @@ TEST(a_removal_answered_with_another_type_kills_the_connection)
     for (size_t i = 0; i < 3; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_drop(&s, &o, "p:");
         page(&s, 0, "0", "p:a");
         scene_answer(&s, 0, wrong[i]);
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         scene_close(&s);
     }
 }
@@ -324,7 +308,7 @@ TEST(a_walk_that_is_cancelled_stops_after_its_page)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_drop(&s, &o, "p:");
     peer_take(&s.peer, 0);
     scene_cancel(&o);

@@ -10,33 +10,13 @@ enum { ENTRIES = 20, SIZE = 40000, ALL = ENTRIES * SIZE };
 static const struct ngr_put_options plain = {
     .prefix = {"p:", 2}, .max_value_bytes = 1 << 20, .max_atomic_bytes = 1 << 24};
 
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 /* Over TCP, where the peer's side takes all of a write at once. */
 static void open_ready_tcp(struct scene *s)
 {
-    struct outcome o = {0};
     scene_prepare(s);
     scene_use_tcp(s, "127.0.0.1");
     scene_start(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
+    scene_warm_up(s);
 }
 
 /* Adds the entries from number `from` to before `to`. */
@@ -94,7 +74,7 @@ static char *whole(const struct ngr_put_options *options)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_put *put = ngr_put_new(options);
     CHECK(put != NULL);
     add(put, 0, ENTRIES);
@@ -124,7 +104,7 @@ TEST(the_bytes_are_those_of_a_batch_that_was_complete)
     for (size_t i = 0; i < 4; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         stream(&s, &o, &rows[i]);
         check_same(take_all(&s, 0), whole(&rows[i]));
         scene_close(&s);
@@ -135,7 +115,7 @@ TEST(the_first_entries_leave_while_the_last_are_made)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_put *put = begin(&s, &o, &plain);
     CHECK_INT(arrived(&s, 0), 0); /* the head alone is not worth a write */
     add(put, 0, 12);
@@ -146,7 +126,7 @@ TEST(the_first_entries_leave_while_the_last_are_made)
     CHECK_INT(ngr_put_finish(put), NGR_OK);
     free(take_all(&s, 0));
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -171,7 +151,7 @@ TEST(its_answers_are_those_of_its_group)
     struct outcome o = {0}, next = {0};
     struct ngr_put_options options = plain;
     options.ttl = 60;
-    open_ready(&s);
+    scene_open_ready(&s);
     stream(&s, &o, &options);
     scene_get(&s, &next, "a");
     free(take_all(&s, 0));
@@ -183,7 +163,7 @@ TEST(its_answers_are_those_of_its_group)
         CHECK_INT(o.ended, 0);
         scene_answer(&s, 0, "+OK\r\n");
     }
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_answer(&s, 0, "$1\r\nx\r\n");
     CHECK_TEXT(next.got, "0=x");
     scene_close(&s);
@@ -193,7 +173,7 @@ TEST(requests_before_and_behind_it_keep_their_order)
 {
     struct scene s;
     struct outcome first = {0}, second = {0}, o = {0}, last = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &first, "first");
     scene_get(&s, &second, "second"); /* waits for the end of the tick */
     stream(&s, &o, &plain);
@@ -221,7 +201,7 @@ TEST(without_a_connection_it_is_sent_when_there_is_one)
     scene_welcome(&s, 0);
     check_same(take_all(&s, 0), whole(&plain));
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -230,7 +210,7 @@ TEST(a_connection_lost_in_the_middle_makes_it_be_sent_again_as_a_whole)
     for (size_t at = 0; at <= ENTRIES; at += 4) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         struct ngr_put *put = begin(&s, &o, &plain);
         add(put, 0, at);
         peer_read(&s.peer, 0);
@@ -240,7 +220,7 @@ TEST(a_connection_lost_in_the_middle_makes_it_be_sent_again_as_a_whole)
         scene_welcome(&s, 1);
         check_same(take_all(&s, 1), whole(&plain));
         scene_answer(&s, 1, "+OK\r\n");
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         scene_close(&s);
     }
 }
@@ -249,7 +229,7 @@ TEST(a_batch_that_breaks_off_costs_its_connection_and_nobody_elses_answer)
 {
     struct scene s;
     struct outcome o = {0}, other = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &other, "a");
     struct ngr_put *put = begin(&s, &o, &plain);
     add(put, 0, ENTRIES - 1);
@@ -271,7 +251,7 @@ TEST(a_batch_that_breaks_off_before_its_first_byte_costs_nothing)
         struct scene s;
         struct outcome o = {0}, other = {0};
         if (is_connected)
-            open_ready(&s);
+            scene_open_ready(&s);
         else
             scene_open(&s);
         struct ngr_put *put = begin(&s, &o, &plain);
@@ -293,7 +273,7 @@ TEST(a_value_too_large_can_still_be_left_out_of_what_was_sent)
     struct outcome o = {0};
     struct ngr_put_options options = plain;
     options.max_value_bytes = SIZE;
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_put *put = begin(&s, &o, &options);
     add(put, 0, 10);
     struct ngr_buf *b = ngr_put_begin(put, (struct ngr_span){"large", 5});
@@ -311,10 +291,10 @@ TEST(a_client_that_is_closed_ends_it)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     stream(&s, &o, &plain);
     ngr_client_close(s.client);
-    check_ended(&o, NGR_E_CLOSED);
+    scene_check_ended(&o, NGR_E_CLOSED);
     scene_close(&s);
 }
 

@@ -5,22 +5,6 @@
 #include "client.h"
 #include "scene.h"
 
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 static const struct ngr_put_options plain = {
     .prefix = {"p:", 2}, .max_value_bytes = 1 << 20, .max_atomic_bytes = 1 << 20};
 
@@ -44,11 +28,11 @@ TEST(entries_become_the_shortest_atomic_command)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_put(&s, &o, rows[i].entries, rows[i].ttl);
         CHECK_TEXT(peer_asked(&s.peer, 0), rows[i].asked);
         scene_answer(&s, 0, rows[i].answer);
-        check_ended(&o, NGR_OK);
+        scene_check_ended(&o, NGR_OK);
         CHECK_TEXT(o.got, "");
         scene_close(&s);
     }
@@ -58,7 +42,7 @@ TEST(a_transaction_is_framed_byte_for_byte)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put(&s, &o, "a=1 b=22", 7);
     CHECK_TEXT(peer_take(&s.peer, 0), "*1\r\n$5\r\nMULTI\r\n"
                                       "*4\r\n$5\r\nSETEX\r\n$3\r\np:a\r\n$1\r\n7\r\n$1\r\n1\r\n"
@@ -107,7 +91,7 @@ TEST(values_of_any_length_are_framed_whatever_length_was_guessed)
             const size_t sizes[] = {lengths[from], lengths[to], lengths[from], 5};
             struct scene s;
             struct outcome o = {0};
-            open_ready(&s);
+            scene_open_ready(&s);
             struct ngr_put *put = ngr_put_new(&plain);
             CHECK(put != NULL);
             for (size_t i = 0; i < 4; i++)
@@ -128,7 +112,7 @@ TEST(ids_and_values_of_any_bytes_are_sent_as_they_are)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_put *put = ngr_put_new(&plain);
     struct ngr_buf *b = ngr_put_begin(put, (struct ngr_span){"\r\n\0*", 4});
     CHECK(b && ngr_buf_add(b, "\0\r\n$", 4) == NGR_OK && ngr_put_end(put) == NGR_OK);
@@ -149,7 +133,7 @@ TEST(a_value_too_large_is_refused_and_the_others_stay)
     struct ngr_put_options options = plain;
     options.max_value_bytes = 100;
     for (int first = 0; first < 2; first++) {
-        open_ready(&s);
+        scene_open_ready(&s);
         struct ngr_put *put = ngr_put_new(&options);
         CHECK(put != NULL);
         if (first)
@@ -172,7 +156,7 @@ TEST(a_batch_beyond_the_limit_becomes_several_groups_in_order)
     struct outcome o = {0};
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 60;
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, "a=11111111 b=22222222 c=33333333 d=44444444 e=5", &options);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(peer_asked(&s.peer, 0), "MSET p:a 11111111 p:b 22222222 | MSET p:c 33333333 p:d 44444444 | "
@@ -180,7 +164,7 @@ TEST(a_batch_beyond_the_limit_becomes_several_groups_in_order)
     scene_answer(&s, 0, "+OK\r\n+OK\r\n");
     CHECK_INT(o.ended, 0);
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -191,7 +175,7 @@ TEST(groups_with_a_ttl_are_each_a_transaction)
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 90;
     options.ttl = 5;
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, "a=1 b=2 c=3", &options);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(peer_asked(&s.peer, 0), "MULTI | SETEX p:a 5 1 | SETEX p:b 5 2 | EXEC | SETEX p:c 5 3");
@@ -204,7 +188,7 @@ TEST(a_value_larger_than_a_group_is_a_group_of_its_own)
     struct outcome o = {0};
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 50;
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, "a=1 b=2222222222222222222222222222222222222222222222222222222 c=3", &options);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(peer_asked(&s.peer, 0),
@@ -219,12 +203,12 @@ TEST(a_refused_group_ends_the_call)
     struct outcome o = {0};
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 1;
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, "a=1 b=2 c=3", &options);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(peer_asked(&s.peer, 0), "SET p:a 1 | SET p:b 2 | SET p:c 3");
     scene_answer(&s, 0, "+OK\r\n-OOM command not allowed when used memory > 'maxmemory'.\r\n+OK\r\n");
-    check_ended(&o, NGR_E_OOM);
+    scene_check_ended(&o, NGR_E_OOM);
     CHECK(!peer_is_dropped(&s.peer, 0));
     scene_close(&s);
 }
@@ -235,7 +219,7 @@ TEST(only_groups_without_an_answer_are_sent_again)
     struct outcome o = {0};
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 1;
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, "a=1 b=2 c=3", &options);
     fake_loop_settle(&s.loop);
     peer_take(&s.peer, 0);
@@ -244,7 +228,7 @@ TEST(only_groups_without_an_answer_are_sent_again)
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_asked(&s.peer, 1), "SET p:b 2 | SET p:c 3");
     scene_answer(&s, 1, "+OK\r\n+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -255,7 +239,7 @@ TEST(one_command_has_no_more_words_than_old_servers_take)
     enum { ENTRIES = 500001 };
     struct ngr_put_options options = plain;
     options.max_atomic_bytes = 1 << 30;
-    open_ready(&s);
+    scene_open_ready(&s);
     struct ngr_put *put = ngr_put_new(&options);
     for (size_t i = 0; i < ENTRIES; i++) {
         struct ngr_buf *b = ngr_put_begin(put, (struct ngr_span){"k", 1});
@@ -280,13 +264,13 @@ static void answered(const char *entries, long long ttl, const char *answer, ngr
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put(&s, &o, entries, ttl);
     peer_take(&s.peer, 0);
     scene_answer(&s, 0, answer);
     if (!o.ended)
         printf("  not ended by %s\n", answer);
-    check_ended(&o, st);
+    scene_check_ended(&o, st);
     CHECK_INT(peer_is_dropped(&s.peer, 0), st == NGR_E_PROTOCOL);
     scene_close(&s);
 }
@@ -343,12 +327,12 @@ static void waited(const struct ngr_put_options *options, const char *entries, c
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put_with(&s, &o, entries, options);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(peer_asked(&s.peer, 0), asked);
     scene_answer(&s, 0, answer);
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     CHECK_TEXT(o.got, got);
     scene_close(&s);
 }
@@ -396,12 +380,12 @@ TEST(a_wait_answered_with_another_form_kills_the_connection)
         struct outcome o = {0};
         struct ngr_put_options options = plain;
         options.wait_replicas = 1;
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_put_with(&s, &o, "a=1", &options);
         peer_take(&s.peer, 0);
         scene_answer(&s, 0, "+OK\r\n");
         scene_answer(&s, 0, wrong[i]);
-        check_ended(&o, NGR_E_PROTOCOL);
+        scene_check_ended(&o, NGR_E_PROTOCOL);
         scene_close(&s);
     }
 }

@@ -12,16 +12,6 @@ static void check_closed(const struct outcome *o)
     CHECK_TEXT(o->message, "unix://peer: the storage was closed");
 }
 
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
 /* A call whose request is in the wanted place. NOWHERE means: in the list of those that are sent again when
  * the present trouble is over, which only a callback sees. */
 static void bring(struct scene *s, struct outcome *o, struct outcome *other, enum ngr_req_place place)
@@ -41,13 +31,13 @@ static void bring(struct scene *s, struct outcome *o, struct outcome *other, enu
         CHECK_INT(s->client->topology.server.waiting_count, 1);
         break;
     case NGR_REQ_UNWRITTEN:
-        open_ready(s);
+        scene_open_ready(s);
         scene_get(s, other, "x");
         scene_get(s, o, "a");
         CHECK_TEXT(peer_asked(&s->peer, 0), "GET p:x");
         break;
     default:
-        open_ready(s);
+        scene_open_ready(s);
         scene_get(s, o, "a");
         CHECK_TEXT(peer_asked(&s->peer, 0), "GET p:a");
     }
@@ -91,7 +81,7 @@ TEST(a_cancelled_call_may_end_within_a_batch_of_answers)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, "a b c");
     CHECK_TEXT(peer_asked(&s.peer, 0), "MGET p:a p:b p:c");
     scene_answer(&s, 0, "*3\r\n$1\r\nA\r\n");
@@ -112,7 +102,7 @@ TEST(a_call_may_cancel_itself_from_inside_its_own_answer)
 {
     struct scene s;
     struct outcome o = {0}, after = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = cancel_at_first;
     scene_get(&s, &o, "a b c");
     scene_get(&s, &after, "d");
@@ -128,7 +118,7 @@ TEST(a_receiver_that_fails_ends_its_call_and_nothing_else)
 {
     struct scene s;
     struct outcome o = {0}, after = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.reply_with = NGR_E_CALLBACK;
     scene_get(&s, &o, "a b c");
     scene_get(&s, &after, "d");
@@ -171,7 +161,7 @@ TEST(a_receiver_of_any_kind_of_call_may_fail)
     for (int kind = 0; kind < 5; kind++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         o.reply_with = NGR_E_CALLBACK;
         start_kind(&s, &o, kind);
         scene_answer(&s, 0, last_answers[kind]);
@@ -188,7 +178,7 @@ TEST(a_receiver_of_any_kind_of_call_may_cancel_it)
         struct scene s;
         struct outcome o = {0};
         int kind = i % 5;
-        open_ready(&s);
+        scene_open_ready(&s);
         o.reply_with = i < 5 ? NGR_OK : NGR_E_CALLBACK; /* and complain besides */
         o.react = cancel_at_first;
         start_kind(&s, &o, kind);
@@ -249,7 +239,7 @@ TEST(calls_end_in_the_order_of_their_start)
 {
     struct scene s;
     struct outcome o[4] = {{0}};
-    open_ready(&s);
+    scene_open_ready(&s);
     for (int i = 0; i < 4; i++)
         scene_get(&s, &o[i], "a");
     ngr_client_close(s.client);
@@ -268,7 +258,7 @@ TEST(the_client_may_be_closed_from_inside_an_answer)
 {
     struct scene s;
     struct outcome first = {0}, second = {0}, third = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     first.react = close_the_client;
     scene_get(&s, &first, "a b");
     scene_get(&s, &second, "c");
@@ -299,7 +289,7 @@ TEST(a_call_started_right_after_closing_inside_an_answer_gets_a_new_connection)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = close_and_start_anew;
     scene_get(&s, &o, "a b");
     scene_answer(&s, 0, "*2\r\n$1\r\nA\r\n$1\r\nB\r\n");
@@ -323,7 +313,7 @@ TEST(a_call_may_be_started_from_inside_the_end_of_another)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = start_at_end;
     scene_get(&s, &o, "a");
     scene_answer(&s, 0, "$1\r\nA\r\n");
@@ -356,7 +346,7 @@ TEST(a_call_started_while_the_client_closes_is_closed_too)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = start_at_end;
     scene_get(&s, &o, "a");
     ngr_client_close(s.client);
@@ -379,7 +369,7 @@ TEST(a_connection_lost_in_a_loop_inside_an_answer_ends_after_that_answer)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = lose_the_connection_in_a_nested_loop;
     scene_get(&s, &o, "a b");
     peer_take(&s.peer, 0);
@@ -410,7 +400,7 @@ TEST(answers_that_come_in_a_loop_inside_an_answer_wait_for_their_turn)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     o.react = answer_in_a_nested_loop;
     scene_get(&s, &o, "a b");
     peer_take(&s.peer, 0);
@@ -462,7 +452,7 @@ TEST(an_end_may_close_the_client_while_others_fail_for_the_same_reason)
 {
     struct scene s;
     struct outcome o[3] = {{0}};
-    open_ready(&s);
+    scene_open_ready(&s);
     o[0].react = close_at_end;
     scene_remove(&s, &o[0], "a"); /* not repeated, so it ends at once */
     scene_get(&s, &o[1], "b");
@@ -487,7 +477,7 @@ TEST(the_log_may_close_the_client)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     s.client->hooks.log = on_log_close;
     scene_get(&s, &o, "a");
     peer_reset(&s.peer, 0);
@@ -526,7 +516,7 @@ TEST(an_unused_client_leaves_the_loop_alone)
 TEST(housekeeping_stops_when_the_last_connection_is_gone)
 {
     struct scene s;
-    open_ready(&s);
+    scene_open_ready(&s);
     fake_loop_advance(&s.loop, 95);
     CHECK_INT(s.idles, 3);
     CHECK_TEXT(peer_asked(&s.peer, 0), ""); /* no PING: idle_check is 0 */
@@ -547,7 +537,7 @@ static void on_idle_close(void *user)
 TEST(the_idle_hook_may_close_the_client)
 {
     struct scene s;
-    open_ready(&s);
+    scene_open_ready(&s);
     s.client->hooks.idle = on_idle_close;
     fake_loop_advance(&s.loop, 1000);
     CHECK_INT(s.idles, 1);

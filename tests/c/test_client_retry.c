@@ -8,12 +8,6 @@
     "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 " \
     "38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60"
 
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 /* A scene that cannot connect: the peer does not listen. */
 static void open_unreachable(struct scene *s, unsigned retries, double base, double cap)
 {
@@ -50,7 +44,7 @@ TEST(tries_come_after_1_2_4_seconds_times_a_jitter_up_to_the_cap)
         CHECK_INT(o.ended, 0);
         fake_loop_advance(&s.loop, next_try(&s, most[i]));
     }
-    check_ended(&o, NGR_E_CONNECT);
+    scene_check_ended(&o, NGR_E_CONNECT);
     CHECK(strstr(o.message, "(8 tries in "));
     CHECK_INT(s.client->counters.retries, 7);
     CHECK_INT(s.client->topology.server.opened, 8);
@@ -82,7 +76,7 @@ TEST(without_retries_there_is_one_try)
     open_unreachable(&s, 0, 1, 10);
     scene_get(&s, &o, "a");
     fake_loop_settle(&s.loop);
-    check_ended(&o, NGR_E_CONNECT);
+    scene_check_ended(&o, NGR_E_CONNECT);
     CHECK(!strstr(o.message, "tries"));
     scene_close(&s);
 }
@@ -100,21 +94,11 @@ TEST(a_base_above_the_cap_waits_the_cap)
 }
 
 /* A scene with a ready connection and nothing to do. */
-static void open_ready(struct scene *s)
-{
-    struct outcome o = {0};
-    scene_open(s);
-    scene_get(s, &o, "warm");
-    scene_welcome(s, 0);
-    peer_take(&s->peer, 0);
-    scene_answer(s, 0, "$-1\r\n");
-}
-
 TEST(after_a_lost_connection_the_first_retry_is_immediate_and_the_second_waits)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, "a");
     peer_close(&s.peer, 0);
     fake_loop_settle(&s.loop);
@@ -127,7 +111,7 @@ TEST(after_a_lost_connection_the_first_retry_is_immediate_and_the_second_waits)
     scene_welcome(&s, 2);
     scene_answer(&s, 2, "$1\r\nx\r\n");
     CHECK_TEXT(o.got, "0=x");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -135,7 +119,7 @@ TEST(an_answer_in_pieces_is_asked_again_from_the_start)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, "a b");
     CHECK_TEXT(peer_asked(&s.peer, 0), "MGET p:a p:b");
     scene_answer(&s, 0, "*2\r\n$1\r\nA\r\n$1\r\n");
@@ -144,7 +128,7 @@ TEST(an_answer_in_pieces_is_asked_again_from_the_start)
     CHECK_TEXT(peer_asked(&s.peer, 1), "MGET p:a p:b");
     scene_answer(&s, 1, "*2\r\n$1\r\nA\r\n$1\r\nB\r\n");
     CHECK_TEXT(o.got, "0=A 0=A 1=B");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -152,7 +136,7 @@ TEST(a_call_counts_one_lost_connection_once_however_many_requests_it_cost)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, IDS_60);       /* four requests at a time */
     for (size_t n = 0; n < 4; n++) { /* the first try and three more */
         fake_loop_settle(&s.loop);
@@ -164,7 +148,7 @@ TEST(a_call_counts_one_lost_connection_once_however_many_requests_it_cost)
         if (n < 3)
             scene_welcome(&s, n + 1);
     }
-    check_ended(&o, NGR_E_LOST);
+    scene_check_ended(&o, NGR_E_LOST);
     CHECK(strstr(o.message, "(4 tries in "));
     scene_close(&s);
 }
@@ -174,7 +158,7 @@ TEST(a_call_counts_one_refusal_once_however_many_of_its_requests_are_refused)
     static const char *const four = "-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n";
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, IDS_60); /* four requests at a time */
     for (int tries = 0; tries < 4; tries++) {
         CHECK_INT(o.ended, 0);
@@ -184,7 +168,7 @@ TEST(a_call_counts_one_refusal_once_however_many_of_its_requests_are_refused)
         if (tries < 3)
             fake_loop_advance(&s.loop, 1 << tries);
     }
-    check_ended(&o, NGR_E_LOADING);
+    scene_check_ended(&o, NGR_E_LOADING);
     CHECK(strstr(o.message, "(4 tries in "));
     scene_close(&s);
 }
@@ -200,7 +184,7 @@ TEST(a_refusal_that_passes_is_tried_again_after_a_pause)
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         struct scene s;
         struct outcome o = {0}, removed = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_get(&s, &o, "a");
         scene_remove(&s, &removed, "b"); /* refused: the server did nothing, so it may go again, too */
         fake_loop_settle(&s.loop);
@@ -240,10 +224,10 @@ TEST(permanent_errors_end_the_call_at_once)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
         struct outcome o = {0};
-        open_ready(&s);
+        scene_open_ready(&s);
         scene_get(&s, &o, "a");
         scene_answer(&s, 0, rows[i].reply);
-        check_ended(&o, rows[i].st);
+        scene_check_ended(&o, rows[i].st);
         char words[100];
         snprintf(words, sizeof words, "%.*s", (int)strcspn(rows[i].reply, "\r") - 1, rows[i].reply + 1);
         if (!strstr(o.message, words))
@@ -258,12 +242,12 @@ TEST(a_removal_that_was_sent_is_not_repeated)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_remove(&s, &o, "a");
     CHECK_TEXT(peer_asked(&s.peer, 0), "DEL p:a");
     peer_close(&s.peer, 0);
     fake_loop_settle(&s.loop);
-    check_ended(&o, NGR_E_LOST);
+    scene_check_ended(&o, NGR_E_LOST);
     CHECK_TEXT(o.got, "");
     CHECK_INT(peer_accept(&s.peer), 1);
     scene_close(&s);
@@ -273,7 +257,7 @@ TEST(a_removal_proven_unsent_is_sent_again)
 {
     struct scene s;
     struct outcome first = {0}, o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &first, "x");
     scene_remove(&s, &o, "a"); /* waits for the end of the tick */
     peer_close(&s.peer, 0);
@@ -311,7 +295,7 @@ TEST(a_write_is_repeated_with_the_same_bytes)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_put(&s, &o, "a=1 b=2", 60);
     char first[200];
     snprintf(first, sizeof first, "%s", peer_take(&s.peer, 0));
@@ -319,7 +303,7 @@ TEST(a_write_is_repeated_with_the_same_bytes)
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_take(&s.peer, 1), first);
     scene_answer(&s, 1, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -327,7 +311,7 @@ TEST(a_timed_out_read_is_asked_again_elsewhere_after_a_pause)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, "a");
     fake_loop_advance(&s.loop, 7);
     CHECK(peer_is_dropped(&s.peer, 0));
@@ -349,7 +333,7 @@ TEST(who_fails_together_is_retried_together)
     CHECK_INT(s.client->delayed.count, 5);
     fake_loop_advance(&s.loop, next_try(&s, 1));
     for (int i = 0; i < 5; i++)
-        check_ended(&o[i], NGR_E_CONNECT);
+        scene_check_ended(&o[i], NGR_E_CONNECT);
     CHECK_INT(s.client->topology.server.opened, 2);
     scene_close(&s);
 }
@@ -378,7 +362,7 @@ TEST(a_server_that_comes_back_is_logged_once)
 {
     struct scene s;
     struct outcome o = {0};
-    open_ready(&s);
+    scene_open_ready(&s);
     scene_get(&s, &o, "a");
     peer_reset(&s.peer, 0);
     fake_loop_settle(&s.loop);
@@ -393,7 +377,7 @@ TEST(a_server_that_comes_back_is_logged_once)
 TEST(an_idle_connection_closed_by_the_server_is_not_logged)
 {
     struct scene s;
-    open_ready(&s);
+    scene_open_ready(&s);
     peer_close(&s.peer, 0);
     fake_loop_settle(&s.loop);
     CHECK_TEXT(s.log, "");
@@ -421,7 +405,7 @@ TEST(a_loop_without_timers_ends_the_call_instead_of_forgetting_it)
     scene_get(&s, &o, "a");
     fake_loop_fail(&s.loop, FAKE_TIMER_ON, 1);
     fake_loop_settle(&s.loop);
-    check_ended(&o, NGR_E_NOMEM);
+    scene_check_ended(&o, NGR_E_NOMEM);
     scene_close(&s);
 }
 

@@ -22,12 +22,6 @@ static void open_ready(struct scene *s)
     ready(s);
 }
 
-static void check_ended(const struct outcome *o, ngr_status st)
-{
-    CHECK_INT(o->ended, 1);
-    CHECK_TEXT(ngr_status_name(o->st), ngr_status_name(st));
-}
-
 /* One value of `size` bytes; `o` gets the outcome. */
 static void put_large(struct scene *s, struct outcome *o, size_t size)
 {
@@ -127,7 +121,7 @@ TEST(a_crowd_leaves_in_the_order_of_asking)
     CHECK_TEXT(o[0].got, "0=x");
     CHECK_TEXT(o[2].got, "#0=1");
     for (int i = 0; i < 4; i++)
-        check_ended(&o[i], NGR_OK);
+        scene_check_ended(&o[i], NGR_OK);
     scene_close(&s);
 }
 
@@ -148,7 +142,7 @@ TEST(a_large_request_arrives_whole_however_slowly_it_is_taken)
     size_t len = s.peer.conns[0].len;
     CHECK(is_large_put(peer_take(&s.peer, 0), len, SIZE));
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -205,7 +199,7 @@ TEST(a_peer_that_reads_only_after_it_was_read_from_is_no_deadlock)
     }
     peer_take(&s.peer, 0);
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&writing, NGR_OK);
+    scene_check_ended(&writing, NGR_OK);
     scene_close(&s);
     free(answer);
 }
@@ -229,7 +223,7 @@ TEST(requests_behind_a_blocked_one_leave_when_it_has_left)
     CHECK_TEXT(all + len - strlen(tail), tail);
     CHECK(is_large_put(all, len - strlen(tail), SIZE));
     scene_answer(&s, 0, "+OK\r\n$1\r\nx\r\n");
-    check_ended(&big, NGR_OK);
+    scene_check_ended(&big, NGR_OK);
     CHECK_TEXT(small.got, "0=x");
     scene_close(&s);
 }
@@ -245,7 +239,7 @@ TEST(an_answer_to_what_was_not_sent_yet_is_a_protocol_error)
     put_large(&s, &o, 10000000);
     fake_loop_settle(&s.loop);
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_E_PROTOCOL);
+    scene_check_ended(&o, NGR_E_PROTOCOL);
     CHECK(peer_is_dropped(&s.peer, 0));
     scene_close(&s);
 }
@@ -288,7 +282,7 @@ TEST(a_surplus_answer_behind_good_ones_kills_the_connection)
     scene_get(&s, &o, "a");
     scene_answer(&s, 0, "$1\r\nx\r\n$1\r\ny\r\n");
     CHECK_TEXT(o.got, "0=x");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     CHECK(peer_is_dropped(&s.peer, 0));
     scene_close(&s);
 }
@@ -402,7 +396,7 @@ TEST(silence_is_an_error_after_the_socket_timeout)
     fake_loop_advance(&s.loop, 6.99);
     CHECK_INT(o.ended, 0);
     fake_loop_advance(&s.loop, 0.02);
-    check_ended(&o, NGR_E_TIMEOUT);
+    scene_check_ended(&o, NGR_E_TIMEOUT);
     CHECK(strstr(o.message, "no answer in time: not a byte for 7 s"));
     CHECK(peer_is_dropped(&s.peer, 0));
     scene_close(&s);
@@ -421,7 +415,7 @@ TEST(a_trickle_is_progress)
         fake_loop_advance(&s.loop, 6.9);
     }
     CHECK_TEXT(o.got, "0=01234567890123456789");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -443,7 +437,7 @@ TEST(being_read_from_is_progress)
     peer_take(&s.peer, 0);
     fake_loop_settle(&s.loop);
     scene_answer(&s, 0, "+OK\r\n");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -456,7 +450,7 @@ TEST(a_peer_that_never_reads_is_silent)
     fake_loop_advance(&s.loop, 6.99);
     CHECK_INT(o.ended, 0);
     fake_loop_advance(&s.loop, 0.02);
-    check_ended(&o, NGR_E_TIMEOUT);
+    scene_check_ended(&o, NGR_E_TIMEOUT);
     scene_close(&s);
 }
 
@@ -471,7 +465,7 @@ TEST(asking_on_is_no_progress)
         fake_loop_advance(&s.loop, 2);
     }
     for (int i = 0; i < 4; i++)
-        check_ended(&o[i], NGR_E_TIMEOUT);
+        scene_check_ended(&o[i], NGR_E_TIMEOUT);
     scene_close(&s);
 }
 
@@ -487,8 +481,8 @@ TEST(each_answer_starts_the_waiting_anew_for_those_behind_it)
     fake_loop_advance(&s.loop, 6);
     CHECK_INT(b.ended, 0);
     fake_loop_advance(&s.loop, 1.01);
-    check_ended(&a, NGR_OK);
-    check_ended(&b, NGR_E_TIMEOUT);
+    scene_check_ended(&a, NGR_OK);
+    scene_check_ended(&b, NGR_E_TIMEOUT);
     scene_close(&s);
 }
 
@@ -505,7 +499,7 @@ TEST(a_late_question_gets_all_the_time)
     fake_loop_advance(&s.loop, 6.9);
     CHECK_INT(b.ended, 0);
     fake_loop_advance(&s.loop, 0.2);
-    check_ended(&b, NGR_E_TIMEOUT);
+    scene_check_ended(&b, NGR_E_TIMEOUT);
     scene_close(&s);
 }
 
@@ -528,7 +522,7 @@ TEST(an_answer_that_came_in_time_counts_although_it_is_read_late)
     peer_send(&s.peer, 0, "$1\r\nx\r\n");
     hold_up(&s);
     CHECK_TEXT(o.got, "0=x");
-    check_ended(&o, NGR_OK);
+    scene_check_ended(&o, NGR_OK);
     scene_close(&s);
 }
 
@@ -557,7 +551,7 @@ TEST(silence_is_silence_although_it_is_noticed_late)
     prepare_silence(&s);
     scene_get(&s, &o, "a");
     hold_up(&s);
-    check_ended(&o, NGR_E_TIMEOUT);
+    scene_check_ended(&o, NGR_E_TIMEOUT);
     scene_close(&s);
 }
 
@@ -588,10 +582,10 @@ TEST(hostile_answers_end_in_a_clear_error)
         scene_get(&s, &behind, "b");
         fake_loop_settle(&s.loop);
         scene_answer(&s, 0, rows[i].answer);
-        check_ended(&o, rows[i].st);
+        scene_check_ended(&o, rows[i].st);
         if (!strstr(o.message, rows[i].words))
             CHECK_TEXT(o.message, rows[i].words);
-        check_ended(&behind, NGR_E_LOST); /* not to blame, and not retried in this scene */
+        scene_check_ended(&behind, NGR_E_LOST); /* not to blame, and not retried in this scene */
         CHECK(peer_is_dropped(&s.peer, 0));
         scene_close(&s);
     }
@@ -609,7 +603,7 @@ TEST(a_value_over_the_limit_costs_only_its_own_call)
     scene_get(&s, &small, "b");
     fake_loop_settle(&s.loop);
     scene_answer(&s, 0, "$101\r\n");
-    check_ended(&large, NGR_E_TOOBIG);
+    scene_check_ended(&large, NGR_E_TOOBIG);
     CHECK(strstr(large.message, "raise redis_max_value_bytes"));
     scene_welcome(&s, 1);
     CHECK_TEXT(peer_asked(&s.peer, 1), "GET p:b");
