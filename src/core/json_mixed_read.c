@@ -12,8 +12,7 @@
  * becomes what it means, its first is left out. */
 #include "json_mixed.h"
 
-/* cppcheck would take minutes to work out the table. */
-#if defined(NGR__MIXED) && !defined(__cppcheck__)
+#if defined(NGR__MIXED)
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -263,7 +262,8 @@ INLINE const uint8_t *read_mixed(const uint8_t *p, const uint8_t *end, void *out
     unsigned pending = 0; /* not zero when a character may have begun in the block before */
     while (end - p >= NGR__MIXED_READ) {
         struct view v = look_at(p);
-        unsigned left_out = v.stops & (v.stops - 1) ? resolve_escapes(&v) : 0;
+        bool is_crowd = (v.stops & (v.stops - 1)) != 0;
+        unsigned left_out = is_crowd ? resolve_escapes(&v) : 0;
         size_t len = find_stop(&v, width);
         unsigned known = (unsigned)(((uint64_t)1 << len) - 1);
         bool is_ascii_here = !(v.high & known) && !pending;
