@@ -10,6 +10,7 @@ ARGS ?=
 SCRIPT ?= $(if $(ARGS),kv,everything)
 SEED ?=
 SECONDS ?= 60
+JOBS ?= 2
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -74,7 +75,7 @@ refs: system-test $(STAMP)-build $(STAMP)-test ## See that 100,000 calls of each
 
 .PHONY: fuzz
 fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target; SECONDS=60
-	@$(MAKE) -C tests/fuzz -k -j2 SECONDS=$(SECONDS)
+	@$(MAKE) -C tests/fuzz -k -j$(JOBS) SECONDS=$(SECONDS)
 
 .PHONY: mutants
 mutants: system-build system-test $(STAMP)-demo $(STAMP)-test ## Take protections away, one by one, in a copy; ARGS="reply TLS"
@@ -94,7 +95,7 @@ soak: system-test $(STAMP)-build $(STAMP)-test ## Random calls under random faul
 	@PYTHONPATH=tests $(PY) -m soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: interpreters
-interpreters: system-build system-test ## Build and test with each CPython of this machine; ARGS="3.12 3.13"
+interpreters: system-build system-test ## Build and test with each CPython of this machine; ARGS="3.12 3.13", ARGS="--but 3.11"
 	@tools/interpreters.sh $(ARGS)
 
 .PHONY: hiredis
