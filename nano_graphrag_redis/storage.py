@@ -96,9 +96,9 @@ class RedisKVStorage(_Detached):
     async def upsert(self, data: Mapping[str, Any]) -> None:
         """Stores a batch: all of it or nothing, up to `redis_max_atomic_bytes`; beyond, in several such steps.
 
-        The whole batch is encoded before the first byte is sent, so a value that cannot be stored (EncodeError,
-        naming the id and the path inside the value; ValueTooLargeError) leaves the server untouched. A call that
-        was cancelled or timed out may still take effect.
+        A value that cannot be stored (EncodeError, naming the id and the path inside the value;
+        ValueTooLargeError) leaves the server untouched. A call that was cancelled or timed out may still take
+        effect.
         """
         acknowledged = await self._store.put(data)
         self._note_write(acknowledged)

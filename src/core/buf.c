@@ -9,6 +9,7 @@ void ngr_buf_init(struct ngr_buf *b, size_t max)
     b->data = NULL;
     b->len = b->cap = 0;
     b->max = max;
+    b->resize = NULL;
 }
 
 void ngr_buf_fini(struct ngr_buf *b)
@@ -30,7 +31,7 @@ ngr_status ngr__buf_grow(struct ngr_buf *b, size_t extra)
         cap = need;
     if (b->max && cap > b->max)
         cap = b->max;
-    char *data = ngr_resize(b->data, cap);
+    char *data = b->resize ? b->resize(b, &cap) : ngr_resize(b->data, cap);
     if (!data)
         return NGR_E_NOMEM;
     b->data = data;

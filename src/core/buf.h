@@ -12,6 +12,9 @@ struct ngr_buf {
     size_t len; /* bytes in use */
     size_t cap; /* bytes allocated */
     size_t max; /* never grow beyond this; 0: no ceiling */
+    /* NULL, or what to call instead of ngr_resize(): answers the memory, `*cap` bytes or more (and says so
+     * there), or NULL, which may have emptied the buffer. Then ngr_buf_fini() and _take() are not called. */
+    char *(*resize)(struct ngr_buf *b, size_t *cap);
 };
 
 void ngr_buf_init(struct ngr_buf *b, size_t max);

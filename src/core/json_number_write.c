@@ -52,8 +52,31 @@ static void put_digits(char *out, uint64_t n, size_t count)
         *out = (char)('0' + n % 10);
 }
 
+/* A number of at most four digits, as most are. */
+static inline size_t write_small(char *out, unsigned n)
+{
+    unsigned high = n / 100, low = n % 100;
+    if (n < 10) {
+        *out = (char)('0' + n);
+        return 1;
+    }
+    if (n < 100) {
+        memcpy(out, pairs + (size_t)n * 2, 2);
+        return 2;
+    }
+    if (n < 1000)
+        *out = (char)('0' + high);
+    else
+        memcpy(out, pairs + (size_t)high * 2, 2);
+    size_t before = 1 + (n >= 1000);
+    memcpy(out + before, pairs + (size_t)low * 2, 2);
+    return before + 2;
+}
+
 size_t ngr__integer_write(char *out, int64_t value)
 {
+    if (value >= 0 && value < 10000)
+        return write_small(out, (unsigned)value);
     bool is_negative = value < 0;
     uint64_t n = is_negative ? 0 - (uint64_t)value : (uint64_t)value;
     size_t count = count_digits(n);

@@ -43,46 +43,57 @@ ngr_status ngr_json_number_text(struct ngr_json_writer *w, const char *text, siz
     return NGR_OK;
 }
 
-ngr_status ngr_json_null(struct ngr_json_writer *w)
-{
-    return ngr_json_number_text(w, "null", 4);
-}
-
-ngr_status ngr_json_boolean(struct ngr_json_writer *w, bool value)
-{
-    return value ? ngr_json_number_text(w, "true", 4) : ngr_json_number_text(w, "false", 5);
-}
-
-/* Where a number of at most `longest` bytes can be written at once; NULL when there is not as much room. */
-static inline char *begin_number(struct ngr_json_writer *w, size_t longest)
+/* Where a value of at most `longest` bytes can be written at once, behind its comma; NULL when there is not
+ * as much room. end_short() follows: a value is counted once, since each count waits for the one before. */
+static inline char *begin_short(struct ngr_json_writer *w, size_t longest)
 {
     struct ngr_buf *out = w->out;
     if (out->cap - out->len <= longest)
         return NULL;
-    if (w->needs_comma)
-        out->data[out->len++] = ',';
+    char *at = out->data + out->len;
+    *at = ',';
+    at += w->needs_comma;
     w->needs_comma = true;
-    return out->data + out->len;
+    return at;
+}
+
+static inline ngr_status end_short(struct ngr_json_writer *w, const char *end)
+{
+    w->out->len = (size_t)(end - w->out->data);
+    return NGR_OK;
+}
+
+static inline ngr_status write_word(struct ngr_json_writer *w, const char *word, size_t len)
+{
+    char *at = begin_short(w, len);
+    if (!at)
+        return ngr_json_number_text(w, word, len);
+    memcpy(at, word, len);
+    return end_short(w, at + len);
+}
+
+ngr_status ngr_json_null(struct ngr_json_writer *w)
+{
+    return write_word(w, "null", 4);
+}
+
+ngr_status ngr_json_boolean(struct ngr_json_writer *w, bool value)
+{
+    return value ? write_word(w, "true", 4) : write_word(w, "false", 5);
 }
 
 ngr_status ngr_json_integer(struct ngr_json_writer *w, int64_t value)
 {
-    char text[NGR__INTEGER_LONGEST], *at = begin_number(w, NGR__INTEGER_LONGEST);
+    char text[NGR__INTEGER_LONGEST], *at = begin_short(w, NGR__INTEGER_LONGEST);
     size_t len = ngr__integer_write(at ? at : text, value);
-    if (!at)
-        return ngr_json_number_text(w, text, len);
-    w->out->len += len;
-    return NGR_OK;
+    return at ? end_short(w, at + len) : ngr_json_number_text(w, text, len);
 }
 
 static ngr_status write_finite(struct ngr_json_writer *w, double value)
 {
-    char text[NGR__REAL_LONGEST], *at = begin_number(w, NGR__REAL_LONGEST);
+    char text[NGR__REAL_LONGEST], *at = begin_short(w, NGR__REAL_LONGEST);
     size_t len = ngr__real_write(at ? at : text, value);
-    if (!at)
-        return ngr_json_number_text(w, text, len);
-    w->out->len += len;
-    return NGR_OK;
+    return at ? end_short(w, at + len) : ngr_json_number_text(w, text, len);
 }
 
 ngr_status ngr_json_real(struct ngr_json_writer *w, double value)
@@ -396,17 +407,29 @@ static inline ngr_status open_string(struct ngr_json_writer *w, struct window *w
     return NGR_OK;
 }
 
+/* Writes a whole string of fewer bytes than a block, when there is room for whatever it may need. */
+static inline bool write_short_string(struct ngr_json_writer *w, const uint8_t *text, size_t chars)
+{
+    uint8_t *at = (uint8_t *)begin_short(w, STEP);
+    if (!at)
+        return false;
+    *at++ = '"';
+    at = write_short(at, text, chars);
+    *at++ = '"';
+    end_short(w, (const char *)at);
+    return true;
+}
+
 NGR__BY_WIDTH ngr_status write_string(struct ngr_json_writer *w, const void *text, size_t chars,
                                       unsigned width)
 {
     struct window win;
+    if (width == 1 && chars < NGR__BLOCK && write_short_string(w, text, chars))
+        return NGR_OK;
     ngr_status st = open_string(w, &win, chars, width);
     if (st != NGR_OK)
         return st;
-    if (width == 1 && chars < NGR__BLOCK && win.end - win.at >= STEP)
-        win.at = write_short(win.at, text, chars);
-    else
-        st = write_body(&win, text, chars, width);
+    st = write_body(&win, text, chars, width);
     if (st == NGR_OK)
         *win.at++ = '"';
     close_window(&win);
@@ -434,7 +457,14 @@ static ngr_status open_bracket(struct ngr_json_writer *w, char bracket)
 {
     if (w->depth == NGR_JSON_MAX_DEPTH)
         return NGR_E_ENCODE;
-    ngr_status st = ngr_json_number_text(w, &bracket, 1);
+    char *at = begin_short(w, 1);
+    ngr_status st = NGR_OK;
+    if (at) {
+        *at = bracket;
+        end_short(w, at + 1);
+    } else {
+        st = ngr_json_number_text(w, &bracket, 1);
+    }
     if (st != NGR_OK)
         return st;
     w->depth++;

@@ -64,19 +64,11 @@ static PyObject *codec_loads(PyObject *module, PyObject *const *args, Py_ssize_t
 static PyObject *codec_dumps(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"value", "strict"};
-    PyObject *values[] = {NULL, Py_False}, *bytes = NULL;
-    struct ext_state *state = ext_state_of_module(module);
-    struct ngr_buf out;
+    PyObject *values[] = {NULL, Py_False};
     if (bind_arguments("dumps", names, 2, args, nargs, kwnames, values) < 0)
         return NULL;
     int strict = PyObject_IsTrue(values[1]);
-    if (strict < 0)
-        return NULL;
-    convert_borrow_buf(state, &out);
-    if (convert_encode(state, values[0], strict, NULL, &out) == 0)
-        bytes = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.len);
-    convert_give_back_buf(state, &out);
-    return bytes;
+    return strict < 0 ? NULL : convert_to_bytes(ext_state_of_module(module), values[0], strict);
 }
 
 PyDoc_STRVAR(loads_doc,

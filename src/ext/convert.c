@@ -1,9 +1,6 @@
 /* What the codec keeps between calls: made with the module, gone with it. */
 #include "convert_int.h"
 
-/* A buffer beyond this many bytes is not kept for the next document. */
-#define KEPT_BYTES ((size_t)1 << 20)
-
 int convert_init(struct ext_state *state)
 {
     struct convert *convert = ngr_alloc_zero(sizeof *convert);
@@ -23,26 +20,15 @@ void convert_fini(struct ext_state *state)
         return;
     state->convert = NULL;
     convert__decoder_free(convert->idle);
-    ngr_buf_fini(&convert->spare);
+    bytes_room_fini(&convert->room);
     key_cache_clear(&convert->keys);
     Py_XDECREF(convert->reported);
     ngr_release(convert);
 }
 
-void convert_borrow_buf(struct ext_state *state, struct ngr_buf *out)
+PyObject *convert_to_bytes(struct ext_state *state, PyObject *value, bool strict)
 {
-    *out = state->convert->spare;
-    ngr_buf_init(&state->convert->spare, 0);
-}
-
-void convert_give_back_buf(struct ext_state *state, struct ngr_buf *out)
-{
-    struct ngr_buf *spare = &state->convert->spare;
-    if (out->cap > KEPT_BYTES || out->cap <= spare->cap) {
-        ngr_buf_fini(out);
-        return;
-    }
-    ngr_buf_fini(spare);
-    *spare = *out;
-    spare->len = 0;
+    struct bytes_buf out;
+    bytes_buf_begin(&out, &state->convert->room);
+    return bytes_buf_end(&out, convert_encode(state, value, strict, NULL, &out.buf) == 0);
 }

@@ -39,6 +39,9 @@ ngr_status convert_decode(struct ext_state *state, const char *data, size_t len,
  * which code run by the value could. */
 int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out);
 
+/* The same as a bytes object, without a ceiling; NULL with an exception set. */
+PyObject *convert_to_bytes(struct ext_state *state, PyObject *value, bool strict);
+
 /* What a value is going to be as JSON: about so many bytes, six times as many at most, and how long writing
  * them takes, in bytes of plain text. */
 struct convert_estimate {
@@ -49,10 +52,5 @@ struct convert_estimate {
  * fail, and no code of the value runs: there are only exact types of Python in it that JSON knows, and none
  * of the rare cases. Never raises. */
 bool convert_is_plain(PyObject *value, struct convert_estimate *estimate);
-
-/* An empty buffer without a ceiling for the output of one convert_encode(), and its way back. It most likely
- * has room already; who encodes in the meantime gets another one. */
-void convert_borrow_buf(struct ext_state *state, struct ngr_buf *out);
-void convert_give_back_buf(struct ext_state *state, struct ngr_buf *out);
 
 #endif

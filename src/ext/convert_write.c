@@ -374,7 +374,8 @@ static inline bool write_scalar(struct encoder *e, PyObject *value, ngr_status *
     return !overflow;
 }
 
-/* A list or tuple. Most hold scalars alone, and are done with at once; a level is opened where that ends. */
+/* A list or tuple of an exact type. Most hold scalars alone, and are done with at once: 1, and no code has
+ * run. 0 when a level is opened for the rest; -1. */
 static int encode_items(struct encoder *e, PyObject *value, enum encode_kind kind)
 {
     PyObject *const *items = PySequence_Fast_ITEMS(value);
@@ -385,7 +386,7 @@ static int encode_items(struct encoder *e, PyObject *value, enum encode_kind kin
     while (next < size && st == NGR_OK && write_scalar(e, items[next], &st))
         next++;
     if (next == size && st == NGR_OK)
-        return check(e, ngr_json_end_array(&e->writer));
+        return check(e, ngr_json_end_array(&e->writer)) < 0 ? -1 : 1;
     if (check_circle(e, value) < 0 || push_level(e, value, Py_NewRef(value), kind, next, NULL) < 0)
         return -1;
     return check(e, st);
@@ -401,6 +402,12 @@ static inline bool is_scalar(PyObject *value)
     return !overflow;
 }
 
+static inline ngr_status write_key(struct encoder *e, PyObject *key)
+{
+    ngr_status st = write_string(&e->writer, key);
+    return st == NGR_OK ? ngr_json_key(&e->writer) : st;
+}
+
 /* A dict, likewise: as long as its keys are exact strs, and its values scalars. */
 static int encode_pairs(struct encoder *e, PyObject *value)
 {
@@ -413,15 +420,13 @@ static int encode_pairs(struct encoder *e, PyObject *value)
             return check_circle(e, value) < 0
                        ? -1
                        : push_level(e, value, Py_NewRef(value), ENCODE_DICT, before, NULL);
-        ngr_status st = write_string(&e->writer, key);
-        if (st == NGR_OK)
-            st = ngr_json_key(&e->writer);
+        ngr_status st = write_key(e, key);
         if (st == NGR_OK)
             write_scalar(e, element, &st);
         if (st != NGR_OK)
             return push_level(e, value, Py_NewRef(value), ENCODE_DICT, next, key) < 0 ? -1 : check(e, st);
     }
-    return check(e, ngr_json_end_object(&e->writer));
+    return check(e, ngr_json_end_object(&e->writer)) < 0 ? -1 : 1;
 }
 
 /* Opens a level for a container of another type, which is walked by its own iteration, as json.dumps walks
@@ -437,57 +442,58 @@ static int open_level(struct encoder *e, PyObject *source, PyObject *items, enum
 
 static int encode_sequence(struct encoder *e, PyObject *value)
 {
-    if (PyList_CheckExact(value))
-        return encode_items(e, value, ENCODE_LIST);
-    if (PyTuple_CheckExact(value))
-        return encode_items(e, value, ENCODE_TUPLE);
     if (check_circle(e, value) < 0 || check_depth(e) < 0)
         return -1;
     PyObject *items = PySequence_List(value);
     return items ? open_level(e, value, items, ENCODE_LIST) : pass_on(e, "iter()", value);
 }
 
-static int encode_dict(struct encoder *e, PyObject *value)
+static int encode_mapping(struct encoder *e, PyObject *value)
 {
-    if (PyDict_CheckExact(value) || PyDict_GET_SIZE(value) == 0)
-        return encode_pairs(e, value);
+    if (PyDict_GET_SIZE(value) == 0) /* json.dumps asks an empty one for nothing */
+        return encode_pairs(e, value) < 0 ? -1 : 0;
     if (check_circle(e, value) < 0 || check_depth(e) < 0)
         return -1;
     PyObject *pairs = PyMapping_Items(value);
     return pairs ? open_level(e, value, pairs, ENCODE_PAIRS) : pass_on(e, "items()", value);
 }
 
-/* Writes a scalar of an exact type, of which no code can run: 1; 0 for any other value; -1. */
-static inline int encode_exact(struct encoder *e, PyObject *value)
-{
-    ngr_status st;
-    if (write_scalar(e, value, &st))
-        return check(e, st) < 0 ? -1 : 1;
-    if (!PyLong_CheckExact(value))
-        return 0;
-    return encode_int(e, value) < 0 ? -1 : 1;
-}
-
-/* Any other value: a container is opened. The caller holds `value`. */
+/* A value of any other type than the exact ones, or an integer of any size: code may run. 0 or -1. */
 static int encode_other(struct encoder *e, PyObject *value)
 {
-    if (PyList_Check(value) || PyTuple_Check(value))
-        return encode_sequence(e, value);
-    if (PyDict_Check(value))
-        return encode_dict(e, value);
     if (PyUnicode_Check(value))
         return check(e, write_string(&e->writer, value));
     if (PyLong_Check(value))
         return encode_int(e, value);
     if (PyFloat_Check(value))
         return check(e, ngr_json_real(&e->writer, PyFloat_AS_DOUBLE(value)));
+    if (PyList_Check(value) || PyTuple_Check(value))
+        return encode_sequence(e, value);
+    if (PyDict_Check(value))
+        return encode_mapping(e, value);
     return is_numpy_number(Py_TYPE(value)) ? encode_numpy_number(e, value) : encode_as_text(e, value);
+}
+
+/* A value that write_scalar() left: 1 when it is written, and no code has run; 0 when there is a new level,
+ * or code may have run, even such as took the value out of its container; -1. */
+static int encode_further(struct encoder *e, PyObject *value)
+{
+    if (PyList_CheckExact(value))
+        return encode_items(e, value, ENCODE_LIST);
+    if (PyDict_CheckExact(value))
+        return encode_pairs(e, value);
+    if (PyTuple_CheckExact(value))
+        return encode_items(e, value, ENCODE_TUPLE);
+    Py_INCREF(value);
+    int rc = encode_other(e, value);
+    Py_DECREF(value);
+    return rc;
 }
 
 static int encode_value(struct encoder *e, PyObject *value)
 {
-    int rc = encode_exact(e, value);
-    return rc == 0 ? encode_other(e, value) : rc < 0 ? -1 : 0;
+    ngr_status st;
+    return write_scalar(e, value, &st) ? check(e, st) : encode_further(e, value);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -599,60 +605,79 @@ static inline int encode_key(struct encoder *e, PyObject *key)
     top->key = PyUnicode_CheckExact(key) ? Py_NewRef(key) : key_text(e, key);
     if (!top->key)
         return -1;
-    ngr_status st = write_string(&e->writer, top->key);
-    return check(e, st == NGR_OK ? ngr_json_key(&e->writer) : st);
+    return check(e, write_key(e, top->key));
 }
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-/* Encodes an element that code may take out of its container in the meantime. */
-static int encode_held(struct encoder *e, PyObject *value)
-{
-    Py_INCREF(value);
-    int rc = encode_other(e, value);
-    Py_DECREF(value);
-    return rc;
-}
+/* Each of these goes on in the innermost container: up to an element for which a level is opened or code run,
+ * or to its end. `top` may be gone then. */
 
-/* The elements of a list or tuple up to one that is more than a scalar; no code runs between them. */
 static int encode_elements(struct encoder *e, struct encode_level *top)
 {
-    bool is_tuple = top->kind == ENCODE_TUPLE;
+    PyObject *const *items = PySequence_Fast_ITEMS(top->items);
+    ngr_status st;
     while (top->next < top->size) {
-        PyObject *value =
-            is_tuple ? PyTuple_GET_ITEM(top->items, top->next) : PyList_GET_ITEM(top->items, top->next);
-        top->next++;
-        int rc = encode_exact(e, value);
+        PyObject *value = items[top->next++];
+        if (write_scalar(e, value, &st)) {
+            if (st != NGR_OK)
+                return check(e, st);
+            continue;
+        }
+        int rc = encode_further(e, value);
         if (rc <= 0)
-            return rc < 0 ? -1 : encode_held(e, value);
+            return rc;
     }
     return close_level(e);
 }
 
-/* The next key of a dict and its value. */
-static int encode_pair(struct encoder *e, struct encode_level *top)
+/* A pair that needs a second look: its key is not an exact str, or it comes from items(). */
+static int encode_odd_pair(struct encoder *e, PyObject *key, PyObject *value)
 {
-    PyObject *key, *value;
-    int rc = take_pair(e, top, &key, &value);
-    if (rc <= 0)
-        return rc < 0 ? -1 : close_level(e);
     Py_INCREF(key);
     Py_INCREF(value);
-    rc = encode_key(e, key);
+    int rc = encode_key(e, key);
     if (rc == 0)
         rc = encode_value(e, value);
     Py_DECREF(value);
     Py_DECREF(key);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }
 
-/* Goes on in the innermost container: as far as it goes without running code, at least one element. */
+static int encode_dict_pairs(struct encoder *e, struct encode_level *top)
+{
+    PyObject *key, *value;
+    while (PyDict_Next(top->items, &top->next, &key, &value)) {
+        if (!PyUnicode_CheckExact(key))
+            return encode_odd_pair(e, key, value);
+        ngr_status st = write_key(e, key);
+        if (st == NGR_OK && write_scalar(e, value, &st) && st == NGR_OK)
+            continue;
+        Py_XSETREF(top->key, Py_NewRef(key));
+        int rc = st == NGR_OK ? encode_further(e, value) : check(e, st);
+        if (rc <= 0)
+            return rc;
+    }
+    return close_level(e);
+}
+
+static int encode_listed_pairs(struct encoder *e, struct encode_level *top)
+{
+    PyObject *key = NULL, *value = NULL;
+    int rc = take_pair(e, top, &key, &value);
+    if (rc <= 0)
+        return rc < 0 ? -1 : close_level(e);
+    return encode_odd_pair(e, key, value);
+}
+
 static int encode_next(struct encoder *e)
 {
     struct encode_level *top = &e->levels[e->depth - 1];
     if (check_size(e, top) < 0)
         return -1;
-    return encode_level_is_dict(top) ? encode_pair(e, top) : encode_elements(e, top);
+    if (top->kind == ENCODE_DICT)
+        return encode_dict_pairs(e, top);
+    return top->kind == ENCODE_PAIRS ? encode_listed_pairs(e, top) : encode_elements(e, top);
 }
 
 int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObject *id, struct ngr_buf *out)
@@ -667,13 +692,14 @@ int convert_encode(struct ext_state *state, PyObject *value, bool strict, PyObje
     e.levels = e.first;
     ngr_json_writer_init(&e.writer, out);
     int rc = encode_value(&e, value);
-    while (rc == 0 && e.depth)
+    while (rc >= 0 && e.depth)
         rc = encode_next(&e);
     while (e.depth)
         drop_level(&e);
     if (e.levels != e.first)
         ngr_release(e.levels);
-    if (rc < 0)
-        out->len = before;
-    return rc;
+    if (rc >= 0)
+        return 0;
+    out->len = before;
+    return -1;
 }

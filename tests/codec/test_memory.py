@@ -103,12 +103,13 @@ def refused(value: Any) -> None:
             b'[1.5e300,123456789012345678901234567890,{"some new key \xc3\xa9":"\\u20ac"}]'
         ),
         lambda: _native.dumps([RECORD, 10**30, -(10**40)]),
+        lambda: _native.dumps(["x" * 100] * 300),
         lambda: _native.dumps({2: [10**30], 0.5: {None: 7.25}, True: [[[[[[[[[[[["deep"]]]]]]]]]]]]}),
         lambda: refused({"a": [1, {"b": object()}]}),
         lambda: refused({"a": {1: 2, "1": 3}}),
         lambda: refused({"a": {(1,): 2}}),
     ],
-    ids=["loads", "fields", "numbers", "dumps", "keys", "strict", "clash", "bad key"],
+    ids=["loads", "fields", "numbers", "dumps", "large", "keys", "strict", "clash", "bad key"],
 )
 def test_whichever_allocation_fails_the_error_is_memory_error(call: Callable[[], object]) -> None:
     testcapi = pytest.importorskip("_testcapi", reason="this interpreter was built without its test modules")

@@ -344,6 +344,14 @@ PROTECTIONS = [
         ),
     ),
     Protection(
+        "memory that is written into is nobody else's",
+        (23,),
+        "src/ext/bytes_buf.c",
+        "    room->spare = NULL;\n",
+        "",
+        ("tests/codec/test_results.py::test_a_result_that_is_made_while_another_one_is_written_is_its_own",),
+    ),
+    Protection(
         "the depth limit of writing",
         (23,),
         "src/core/json_write.c",
