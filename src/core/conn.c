@@ -12,8 +12,11 @@
 /* One flush writes at most this much, then lets the loop breathe; one wake-up reads at most READS_PER_TURN
  * buffers. */
 #define WRITE_BYTES_PER_TURN (1024 * 1024)
-#define WRITE_PARTS          64
+#define WRITE_PARTS          128
 #define READS_PER_TURN       4
+
+/* More requests are not kept waiting for each other. */
+#define WRITE_REQUESTS 64
 
 static const struct {
     const char *text;
@@ -201,7 +204,6 @@ static void advance(struct ngr_conn *c, size_t bytes)
             assert(r); /* whose bytes would they be? */
             ngr_list_push(&c->written, &r->node);
             r->place = NGR_REQ_WRITTEN;
-            c->last_batch++;
         }
         size_t left = ngr_req_length(r) - r->sent;
         size_t taken = bytes < left ? bytes : left;
@@ -243,11 +245,21 @@ static bool write_some(struct ngr_conn *c, size_t *budget)
 static void flush(struct ngr_conn *c)
 {
     size_t budget = WRITE_BYTES_PER_TURN;
-    c->last_batch = 0;
+    c->gathered = 0;
+    c->crowd = c->requests > c->crowd ? c->requests : (c->crowd + c->requests) / 2;
     c->is_writing_blocked = false;
     while (write_some(c, &budget))
         continue;
     ngr__conn_watch(c);
+}
+
+/* A lone request is written at once. Of a crowd, half is written as soon as it has gathered: while the server
+ * answers it, the other half's answers are read and their tasks ask anew, so that neither side waits for the
+ * other. What is left at the end of the loop's tick is written then. */
+static bool has_gathered(const struct ngr_conn *c)
+{
+    size_t crowd = c->requests > c->crowd ? c->requests : c->crowd;
+    return c->gathered >= WRITE_REQUESTS || c->gathered >= crowd - crowd / 2;
 }
 
 static void on_readable(struct ngr_conn *c);
@@ -313,12 +325,11 @@ void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r)
         if (!c->timer.is_on)
             ngr__conn_start_timer(c, c->settings->socket_timeout);
     }
-    /* A lone request goes out at once; where requests come in crowds, waiting for the end of the tick makes
-     * one write of them, and the crowd of the last tick is the best prophet of this one. */
-    bool at_once = was_idle && !c->busy && c->last_batch <= 1 && !c->flush.is_pending && !r->is_open;
+    c->gathered++;
     if (c->is_writing_blocked)
         return;
-    if (at_once || c->loop->defer(c->loop->self, &c->flush) != NGR_OK)
+    bool is_time = has_gathered(c) && !c->busy && !r->is_open;
+    if (is_time || c->loop->defer(c->loop->self, &c->flush) != NGR_OK)
         flush(c);
 }
 

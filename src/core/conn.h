@@ -81,7 +81,8 @@ struct ngr_conn {
     struct ngr_req own;      /* the handshake, later PING: requests of the connection itself */
     struct ngr_buf own_bytes;
     unsigned char own_steps[4]; /* which command of `own` is which */
-    size_t last_batch;          /* requests sent by the last flush */
+    size_t gathered;            /* requests that came since the last flush */
+    size_t crowd;               /* requests under way lately, at flushes */
     unsigned busy;              /* depth of calls out of the parser: nothing may be freed meanwhile */
     bool is_released;
     bool is_writing_blocked;
@@ -110,8 +111,9 @@ void ngr_conn_open(struct ngr_conn *c);
 /* True when another request, of any size, may be given to this connection now. */
 bool ngr_conn_has_room(const struct ngr_conn *c);
 
-/* Takes a request. It is written at once when the connection is idle, else together with others at the end of
- * the loop's tick, and an open one as it grows. Never calls back from inside. READY connections only. */
+/* Takes a request. It is written at once when few are under way, else together with others, at the end of the
+ * loop's tick at the latest; an open one is written as it grows. Never calls back from inside. READY
+ * connections only. */
 void ngr_conn_submit(struct ngr_conn *c, struct ngr_req *r);
 
 /* The open request `r` has grown to this second part, and is complete when it is not open any more. What the

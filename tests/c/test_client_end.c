@@ -12,9 +12,9 @@ static void check_closed(const struct outcome *o)
     CHECK_TEXT(o->message, "unix://peer: the storage was closed");
 }
 
-/* A call whose request is in the wanted place. NOWHERE means: in the list of those that are sent again when
- * the present trouble is over, which only a callback sees. */
-static void bring(struct scene *s, struct outcome *o, struct outcome *other, enum ngr_req_place place)
+/* A call whose request is in the wanted place, of two `others` where it needs company. NOWHERE means: in the
+ * list of those that are sent again when the present trouble is over, which only a callback sees. */
+static void bring(struct scene *s, struct outcome *o, struct outcome others[2], enum ngr_req_place place)
 {
     switch (place) {
     case NGR_REQ_DELAYED:
@@ -32,9 +32,10 @@ static void bring(struct scene *s, struct outcome *o, struct outcome *other, enu
         break;
     case NGR_REQ_UNWRITTEN:
         scene_open_ready(s);
-        scene_get(s, other, "x");
+        scene_get(s, &others[0], "x");
+        scene_get(s, &others[1], "y");
         scene_get(s, o, "a");
-        CHECK_TEXT(peer_asked(&s->peer, 0), "GET p:x");
+        CHECK_TEXT(peer_asked(&s->peer, 0), "GET p:x | GET p:y");
         break;
     default:
         scene_open_ready(s);
@@ -51,10 +52,10 @@ TEST(a_cancelled_call_is_silent_wherever_it_is)
 {
     for (int i = 0; i < 4; i++) {
         struct scene s;
-        struct outcome o = {0}, other = {0};
-        bring(&s, &o, &other, places[i]);
+        struct outcome o = {0}, others[2] = {{0}};
+        bring(&s, &o, others, places[i]);
         scene_cancel(&o);
-        CHECK_INT(ngr_client_pending(s.client), other.call ? 1 : 0);
+        CHECK_INT(ngr_client_pending(s.client), others[0].call ? 2 : 0);
         fake_loop_advance(&s.loop, 100);
         CHECK_INT(o.ended, 0);
         CHECK_TEXT(o.got, "");
@@ -66,8 +67,8 @@ TEST(what_was_cancelled_before_it_left_never_leaves)
 {
     for (int i = 0; i < 3; i++) {
         struct scene s;
-        struct outcome o = {0}, other = {0};
-        bring(&s, &o, &other, places[i]);
+        struct outcome o = {0}, others[2] = {{0}};
+        bring(&s, &o, others, places[i]);
         scene_cancel(&o);
         fake_loop_advance(&s.loop, 3);
         scene_settle(&s);
@@ -195,8 +196,8 @@ TEST(closing_ends_every_call_wherever_it_is)
 {
     for (int i = 0; i < 4; i++) {
         struct scene s;
-        struct outcome o = {0}, other = {0};
-        bring(&s, &o, &other, places[i]);
+        struct outcome o = {0}, others[2] = {{0}};
+        bring(&s, &o, others, places[i]);
         ngr_client_close(s.client);
         check_closed(&o);
         CHECK_INT(ngr_client_pending(s.client), 0);
@@ -211,8 +212,8 @@ TEST(a_closed_client_works_again)
 {
     for (int i = 0; i < 4; i++) {
         struct scene s;
-        struct outcome o = {0}, other = {0}, again = {0};
-        bring(&s, &o, &other, places[i]);
+        struct outcome o = {0}, others[2] = {{0}}, again = {0};
+        bring(&s, &o, others, places[i]);
         peer_listen_again(&s.peer);
         scene_settle(&s);
         ngr_client_close(s.client);

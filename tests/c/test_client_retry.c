@@ -256,16 +256,17 @@ TEST(a_removal_that_was_sent_is_not_repeated)
 TEST(a_removal_proven_unsent_is_sent_again)
 {
     struct scene s;
-    struct outcome first = {0}, o = {0};
+    struct outcome first = {0}, second = {0}, o = {0};
     scene_open_ready(&s);
     scene_get(&s, &first, "x");
+    scene_get(&s, &second, "y");
     scene_remove(&s, &o, "a"); /* waits for the end of the tick */
     peer_close(&s.peer, 0);
     fake_loop_settle(&s.loop);
     CHECK_INT(o.ended, 0);
     scene_welcome(&s, 1);
-    CHECK_TEXT(peer_asked(&s.peer, 1), "GET p:x | DEL p:a");
-    scene_answer(&s, 1, "$-1\r\n:1\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 1), "GET p:x | GET p:y | DEL p:a");
+    scene_answer(&s, 1, "$-1\r\n$-1\r\n:1\r\n");
     CHECK_TEXT(o.got, "#0=1");
     scene_close(&s);
 }

@@ -66,42 +66,107 @@ TEST(a_request_on_an_idle_connection_leaves_at_once)
     scene_close(&s);
 }
 
-TEST(a_crowd_leaves_in_one_write)
+/* How many requests each write had while 20 were asked for, as digits from 'a' on, up to the tick's end. */
+static const char *writes_of_a_crowd(struct scene *s)
+{
+    static struct outcome o[20];
+    static char sizes[32];
+    size_t at = 0;
+    unsigned long long before = s->client->traffic.writes;
+    for (int i = 0, since = 1; i < 20; i++, since++) {
+        o[i] = (struct outcome){0};
+        scene_get(s, &o[i], "a");
+        if (i == 19)
+            fake_loop_settle(&s->loop);
+        if (s->client->traffic.writes == before)
+            continue;
+        CHECK_INT(s->client->traffic.writes - before, 1);
+        before = s->client->traffic.writes;
+        sizes[at++] = (char)('a' - 1 + since);
+        since = 0;
+    }
+    sizes[at] = '\0';
+    CHECK_INT(strlen(peer_asked(&s->peer, 0)), 20 * 7 + 19 * 3);
+    for (int i = 0; i < 20; i++) {
+        scene_answer(s, 0, "$1\r\nx\r\n");
+        scene_check_ended(&o[i], NGR_OK);
+    }
+    return sizes;
+}
+
+TEST(a_crowd_leaves_in_two_halves_once_it_is_known)
 {
     struct scene s;
-    struct outcome o[20] = {{0}};
     open_ready(&s);
-    for (int round = 0; round < 3; round++) {
-        unsigned long long before = s.client->traffic.writes;
-        for (int i = 0; i < 20; i++)
-            scene_get(&s, &o[i], "a");
-        fake_loop_settle(&s.loop);
-        /* nobody knows that the first of the first crowd is not alone */
-        CHECK_INT(s.client->traffic.writes - before, round ? 1 : 2);
-        CHECK_INT(strlen(peer_asked(&s.peer, 0)), 20 * 7 + 19 * 3);
+    CHECK_TEXT(writes_of_a_crowd(&s), "aabdhd"); /* each time as many as were under way */
+    CHECK_TEXT(writes_of_a_crowd(&s), "jj");
+    CHECK_TEXT(writes_of_a_crowd(&s), "jj");
+    scene_close(&s);
+}
+
+TEST(halves_follow_each_other_while_the_other_one_is_answered)
+{
+    struct scene s;
+    struct outcome o[40] = {{0}};
+    open_ready(&s);
+    for (int i = 0; i < 40; i++)
+        scene_get(&s, &o[i], "a");
+    fake_loop_settle(&s.loop);
+    for (int round = 0; round < 6; round++) {
+        peer_take(&s.peer, 0);
         for (int i = 0; i < 20; i++)
             scene_answer(&s, 0, "$1\r\nx\r\n");
+        unsigned long long before = s.client->traffic.writes;
+        for (int i = 0; i < 20; i++) {
+            CHECK_TEXT(peer_asked(&s.peer, 0), "");
+            o[round % 2 * 20 + i] = (struct outcome){0};
+            scene_get(&s, &o[round % 2 * 20 + i], "a");
+        }
+        CHECK_INT(s.client->traffic.writes - before, 1); /* with the last of them; the loop has not turned */
+        CHECK_INT(strlen(peer_asked(&s.peer, 0)), 20 * 7 + 19 * 3);
     }
     scene_close(&s);
 }
 
-TEST(a_lone_request_after_a_crowd_leaves_with_the_tick)
+TEST(no_more_than_sixty_four_wait_for_each_other)
 {
     struct scene s;
-    struct outcome o[3] = {{0}};
+    static struct outcome o[1000];
     open_ready(&s);
-    for (int i = 0; i < 3; i++)
-        scene_get(&s, &o[i], "a");
-    fake_loop_settle(&s.loop);
-    peer_take(&s.peer, 0);
-    scene_answer(&s, 0, "$1\r\nx\r\n$1\r\nx\r\n$1\r\nx\r\n");
-    scene_get(&s, &o[0], "b");
-    CHECK_TEXT(peer_asked(&s.peer, 0), "");
-    fake_loop_tick(&s.loop);
-    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:b");
-    scene_answer(&s, 0, "$1\r\nx\r\n");
-    scene_get(&s, &o[0], "c");
-    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:c");
+    for (int round = 0; round < 2; round++) {
+        unsigned long long before = s.client->traffic.writes;
+        memset(o, 0, sizeof o);
+        for (int i = 0; i < 1000; i++)
+            scene_get(&s, &o[i], "a");
+        CHECK(!round || s.client->traffic.writes - before == 15);
+        fake_loop_settle(&s.loop);
+        for (int i = 0; i < 1000; i++)
+            scene_answer(&s, 0, "$1\r\nx\r\n");
+        scene_check_ended(&o[999], NGR_OK);
+    }
+    scene_close(&s);
+}
+
+TEST(lone_requests_after_a_crowd_leave_at_once_again)
+{
+    struct scene s;
+    int waits = 0;
+    open_ready(&s);
+    writes_of_a_crowd(&s);
+    for (;;) {
+        struct outcome o = {0};
+        scene_get(&s, &o, "b");
+        peer_read(&s.peer, 0);
+        bool is_gone = s.peer.conns[0].len > 0;
+        fake_loop_tick(&s.loop);
+        CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:b");
+        scene_answer(&s, 0, "$1\r\nx\r\n");
+        CHECK_TEXT(o.got, "0=x");
+        if (is_gone)
+            break;
+        waits++;
+    }
+    CHECK_INT(waits, 4); /* 20 under way, 10, 5, 3, 2 */
     scene_close(&s);
 }
 
@@ -339,15 +404,17 @@ TEST(whoever_is_cancelled_answers_find_their_questions)
 TEST(a_request_that_was_not_written_yet_is_taken_back)
 {
     struct scene s;
-    struct outcome a = {0}, b = {0}, c = {0};
+    struct outcome first = {0}, a = {0}, b = {0}, c = {0};
     open_ready(&s);
+    scene_get(&s, &first, "f");
     scene_get(&s, &a, "a");
-    scene_get(&s, &b, "b");
-    scene_get(&s, &c, "c");
+    scene_get(&s, &b, "b"); /* waits */
     scene_cancel(&b);
+    scene_get(&s, &c, "c");
     fake_loop_settle(&s.loop);
-    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:a | GET p:c");
-    scene_answer(&s, 0, "$1\r\nA\r\n$1\r\nC\r\n");
+    CHECK_TEXT(peer_asked(&s.peer, 0), "GET p:f | GET p:a | GET p:c");
+    scene_answer(&s, 0, "$1\r\nF\r\n$1\r\nA\r\n$1\r\nC\r\n");
+    CHECK_TEXT(first.got, "0=F");
     CHECK_TEXT(a.got, "0=A");
     CHECK_TEXT(c.got, "0=C");
     scene_close(&s);
@@ -691,8 +758,10 @@ TEST(a_ping_answered_with_another_type_kills_the_connection)
 int main(void)
 {
     RUN(a_request_on_an_idle_connection_leaves_at_once);
-    RUN(a_crowd_leaves_in_one_write);
-    RUN(a_lone_request_after_a_crowd_leaves_with_the_tick);
+    RUN(a_crowd_leaves_in_two_halves_once_it_is_known);
+    RUN(halves_follow_each_other_while_the_other_one_is_answered);
+    RUN(no_more_than_sixty_four_wait_for_each_other);
+    RUN(lone_requests_after_a_crowd_leave_at_once_again);
     RUN(a_crowd_leaves_in_the_order_of_asking);
     RUN(a_large_request_arrives_whole_however_slowly_it_is_taken);
     RUN(writing_gives_way_to_the_loop_after_a_megabyte);
