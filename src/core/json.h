@@ -57,6 +57,10 @@ struct ngr_json_sink {
     /* a number of more digits than fit 64 bits, which the receiver must round */
     ngr_status (*real_text)(void *user, const char *text, size_t len);
     ngr_status (*string)(void *user, const struct ngr_json_text *text);
+    /* May be NULL. Room for `units` of `width` (2 or 4) bytes, or NULL: a long string of the next string() is
+     * decoded there, instead of in the reader's scratch memory, and ends before them. One string may ask for
+     * both widths, of which the second counts; after a failure nothing comes of it. */
+    void *(*lend)(void *user, size_t units, unsigned width);
     ngr_status (*begin_array)(void *user);
     ngr_status (*end_array)(void *user);
     ngr_status (*begin_object)(void *user);

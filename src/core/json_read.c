@@ -377,10 +377,47 @@ static void *scratch_room(struct reading *rd, size_t units, unsigned index)
     return rd->scratch[index].data;
 }
 
+/* From so many bytes on, a string of wider units is decoded where it stays: finding its end and cutting it to
+ * its length takes longer than copying a shorter one. The tests have it sooner. */
+#if !defined(NGR_LENT_FROM)
+#define NGR_LENT_FROM 2048
+#endif
+
+/* Units that decoding touches behind the last one of a string. */
+#define LENT_SPARE 64
+
+/* Where the string that goes on at `p`, not behind a backslash, has its closing quote; at the latest. */
+static const uint8_t *find_quote(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *begin = p;
+    for (; p < end && (p = memchr(p, '"', (size_t)(end - p))); p++) {
+        const uint8_t *escape = p;
+        while (escape > begin && escape[-1] == '\\')
+            escape--;
+        if ((p - escape) % 2 == 0)
+            return p;
+    }
+    return end;
+}
+
+/* Room for the whole string behind `begin`, which goes on at `p`, in units of 1 << index bytes: the
+ * receiver's, or scratch memory; or NULL. */
+static void *wider_room(struct reading *rd, const uint8_t *begin, const uint8_t *p, bool is_key,
+                        unsigned index)
+{
+    void *(*lend)(void *, size_t, unsigned) = rd->sink->lend;
+    const uint8_t *quote = lend && !is_key ? find_quote(p, rd->end) : begin;
+    void *out = NULL;
+    if (quote - begin >= NGR_LENT_FROM)
+        out = lend(rd->user, (size_t)(quote - begin) + LENT_SPARE, 1u << index);
+    return out ? out : scratch_room(rd, (size_t)(rd->end - begin), index);
+}
+
 /* Decodes a string that is not plain. `begin` is the first byte behind the opening quote; all until rd->p
  * is plain. It is decoded into the narrowest units, which are widened once or twice when a character asks
  * for it. */
-static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct ngr_json_text *text)
+static ngr_status decode_string(struct reading *rd, const uint8_t *begin, bool is_key,
+                                struct ngr_json_text *text)
 {
     size_t room = (size_t)(rd->end - begin);
     void *out = scratch_room(rd, room, 0);
@@ -391,13 +428,13 @@ static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct
     enum stop stop = decode_ucs1(&d);
     text->max_char = d.seen > 0x7f ? 0xff : 0x7f;
     if (stop == STOP_WIDER) {
-        if (!(out = scratch_room(rd, room, 1)))
+        if (!(out = wider_room(rd, begin, d.p, is_key, 1)))
             return NGR_E_NOMEM;
         text->max_char = 0xffff;
         stop = decode_ucs2(&d, out);
     }
     if (stop == STOP_WIDER) {
-        if (!(out = scratch_room(rd, room, 2)))
+        if (!(out = wider_room(rd, begin, d.p, is_key, 2)))
             return NGR_E_NOMEM;
         text->max_char = 0x10ffff;
         stop = decode_ucs4(&d, out);
@@ -413,7 +450,7 @@ static ngr_status decode_string(struct reading *rd, const uint8_t *begin, struct
 
 /* Reads the string whose opening quote is at rd->p. Plain text is not copied: it is handed on where it
  * stands. */
-static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
+static ngr_status read_string(struct reading *rd, bool is_key, struct ngr_json_text *text)
 {
     const uint8_t *begin = rd->p + 1;
     size_t len = ngr__plain_length(begin, (size_t)(rd->end - begin));
@@ -421,7 +458,7 @@ static ngr_status read_string(struct reading *rd, struct ngr_json_text *text)
     if (rd->p == rd->end)
         return refuse_in_string(rd);
     if (*rd->p != '"')
-        return decode_string(rd, begin, text);
+        return decode_string(rd, begin, is_key, text);
     *text = (struct ngr_json_text){.units = begin, .chars = len, .max_char = 0x7f};
     rd->p++;
     return NGR_OK;
@@ -657,7 +694,7 @@ static ngr_status read_value(struct reading *rd)
     case '"':
         if (is_skipping(rd))
             return pass_string(rd);
-        ngr_status st = read_string(rd, &text);
+        ngr_status st = read_string(rd, false, &text);
         return st == NGR_OK ? heard(rd, at, rd->sink->string(rd->user, &text)) : st;
     case '{':
         return open_container(rd, true);
@@ -686,7 +723,7 @@ static ngr_status read_key(struct reading *rd)
     const uint8_t *at = rd->p;
     if (!next_is(rd, '"'))
         return refuse(rd, at, "a key in double quotes was expected");
-    ngr_status st = is_skipping(rd) ? pass_string(rd) : read_string(rd, &text);
+    ngr_status st = is_skipping(rd) ? pass_string(rd) : read_string(rd, true, &text);
     if (st != NGR_OK)
         return st;
     if (!is_skipping(rd))

@@ -21,6 +21,7 @@ struct decoder {
     PyObject *fields;    /* borrowed, or NULL */
     PyObject *result;    /* owned, or NULL */
     const char *refusal; /* why a callback called the document corrupt, or NULL */
+    PyObject *lent[2];   /* owned, or NULL: a str that is being written, of units of two, of four bytes */
     unsigned depth;
     struct level levels[NGR_JSON_MAX_DEPTH];
 };
@@ -33,6 +34,39 @@ static PyObject *new_string(const struct ngr_json_text *text)
     if (s)
         memcpy(PyUnicode_DATA(s), text->units, text->chars * ngr_json_text_width(text));
     return s;
+}
+
+/* A long string is written where it stays, in a str of its own. */
+static void *on_lend(void *user, size_t units, unsigned width)
+{
+    struct decoder *d = user;
+    PyObject **lent = &d->lent[width == 4];
+    Py_XSETREF(*lent, PyUnicode_New((Py_ssize_t)units, width == 4 ? 0x10ffff : 0xffff));
+    if (*lent)
+        return PyUnicode_DATA(*lent);
+    PyErr_Clear(); /* there may be memory for less */
+    return NULL;
+}
+
+/* The str that `text` was written into, cut to its length; NULL when it was written elsewhere, or there is no
+ * memory to cut it. */
+static PyObject *take_lent(struct decoder *d, const struct ngr_json_text *text)
+{
+    PyObject **lent = &d->lent[ngr_json_text_width(text) == 4], *s = *lent;
+    if (!s || PyUnicode_DATA(s) != text->units)
+        return NULL;
+    *lent = NULL;
+    if (PyUnicode_Resize(&s, (Py_ssize_t)text->chars) == 0)
+        return s;
+    PyErr_Clear();
+    *lent = s;
+    return NULL;
+}
+
+static void drop_lent(struct decoder *d)
+{
+    Py_CLEAR(d->lent[0]);
+    Py_CLEAR(d->lent[1]);
 }
 
 static PyObject *new_key(struct key_cache *keys, const struct ngr_json_text *text)
@@ -136,7 +170,12 @@ static ngr_status on_real_text(void *user, const char *text, size_t len)
 
 static ngr_status on_string(void *user, const struct ngr_json_text *text)
 {
-    return place(user, new_string(text));
+    struct decoder *d = user;
+    PyObject *s = take_lent(d, text);
+    if (!s)
+        s = new_string(text);
+    drop_lent(d);
+    return place(d, s);
 }
 
 /* Takes `container` over, as place() does. */
@@ -188,6 +227,7 @@ static const struct ngr_json_sink sink = {
     .real = on_real,
     .real_text = on_real_text,
     .string = on_string,
+    .lend = on_lend,
     .begin_array = on_begin_array,
     .end_array = on_end,
     .begin_object = on_begin_object,
@@ -210,6 +250,7 @@ static struct decoder *borrow(struct convert *convert)
     ngr_json_reader_init(&d->reader);
     d->convert = convert;
     d->depth = 0;
+    d->lent[0] = d->lent[1] = NULL;
     return d;
 }
 
@@ -217,6 +258,7 @@ static struct decoder *borrow(struct convert *convert)
  * ours. */
 static void abandon(struct decoder *d)
 {
+    drop_lent(d);
     while (d->depth) {
         struct level *top = &d->levels[--d->depth];
         Py_XDECREF(top->key);

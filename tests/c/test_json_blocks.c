@@ -7,6 +7,7 @@
 #include "utf8.h"
 
 #define LONGEST 110
+#define TAIL    100 /* bytes of a document behind the string */
 
 static struct ngr_json_reader reader;
 static uint32_t text[LONGEST]; /* what is under test, and its length */
@@ -115,7 +116,44 @@ static ngr_status pass(void *user)
     return NGR_OK;
 }
 
+/* Room of exactly the size that is asked for, until the reading is over. */
+static void *lent[2];
+
+static void *lend_exactly(void *user, size_t units, unsigned width)
+{
+    CHECK(lent[width == 4] == NULL);
+    return lent[width == 4] = malloc(units * width);
+}
+
+/* What could be written where it stays was written there: keys, and strings of narrow units, are not. */
+static ngr_status compare_lent(void *user, const struct ngr_json_text *got)
+{
+    size_t width = ngr_json_text_width(got);
+    CHECK(width == 1 || !lent[width == 4] || got->units == lent[width == 4]);
+    CHECK(width == 1 || chars < 8 || lent[width == 4]);
+    return compare(user, got);
+}
+
+static ngr_status compare_key(void *user, const struct ngr_json_text *got)
+{
+    CHECK(!lent[0] && !lent[1]);
+    return compare(user, got);
+}
+
+static ngr_status ignore_null(void *user)
+{
+    return NGR_OK;
+}
+
 static const struct ngr_json_sink comparing = {.string = compare};
+static const struct ngr_json_sink lending = {.string = compare_lent,
+                                             .lend = lend_exactly,
+                                             .begin_object = ignore_null,
+                                             .key = compare_key,
+                                             .begin_array = ignore_null,
+                                             .null = ignore_null,
+                                             .end_array = ignore_null,
+                                             .end_object = ignore_null};
 static const struct ngr_json_sink skipping = {.begin_object = pass, .key = skip, .end_object = pass};
 
 static ngr_status read_exactly(const char *document, size_t len, const struct ngr_json_sink *sink, int *found,
@@ -125,17 +163,32 @@ static ngr_status read_exactly(const char *document, size_t len, const struct ng
     memcpy(exact, document, len);
     ngr_status st = ngr_json_read(&reader, exact, len, sink, found, error);
     free(exact);
+    for (int i = 0; i < 2; i++) {
+        free(lent[i]);
+        lent[i] = NULL;
+    }
     return st;
 }
 
-/* The string is read as `text`; and it is skipped as the value of a key. */
+/* The string is read as `text`, into memory of either's, and as a key; and it is skipped as the value of a
+ * key. */
 static void check_read(const char *document, size_t len)
 {
     struct ngr_json_error error;
-    char object[12 * LONGEST + 16];
+    char object[12 * LONGEST + TAIL + 16];
     int found = 0;
     CHECK_INT(read_exactly(document, len, &comparing, &found, &error), NGR_OK);
-    CHECK_INT(found, 1);
+    CHECK_INT(read_exactly(document, len, &lending, &found, &error), NGR_OK);
+    object[0] = '[';
+    memcpy(object + 1, document, len);
+    memset(object + 1 + len, ' ', TAIL); /* where blocks may still be read */
+    object[1 + len + TAIL] = ']';
+    CHECK_INT(read_exactly(object, len + TAIL + 2, &lending, &found, &error), NGR_OK);
+    object[0] = '{';
+    memcpy(object + 1, document, len);
+    memcpy(object + 1 + len, ":null}", 6);
+    CHECK_INT(read_exactly(object, len + 7, &lending, &found, &error), NGR_OK);
+    CHECK_INT(found, 4);
     memcpy(object, "{\"k\":", 5);
     memcpy(object + 5, document, len);
     object[5 + len] = '}';
@@ -145,11 +198,14 @@ static void check_read(const char *document, size_t len)
 /* Reading and skipping a broken string say the same about it. */
 static void check_broken(const char *document, size_t len, size_t offset)
 {
-    struct ngr_json_error read, skipped;
+    struct ngr_json_error read, into_lent, skipped;
     char object[12 * LONGEST + 16];
     int found = 0;
     CHECK_INT(read_exactly(document, len, &comparing, &found, &read), NGR_E_CORRUPT);
     CHECK_INT(read.offset, offset);
+    CHECK_INT(read_exactly(document, len, &lending, &found, &into_lent), NGR_E_CORRUPT);
+    CHECK_INT(into_lent.offset, offset);
+    CHECK_TEXT(into_lent.what, read.what);
     memcpy(object, "{\"k\":", 5);
     memcpy(object + 5, document, len);
     CHECK_INT(read_exactly(object, len + 5, &skipping, &found, &skipped), NGR_E_CORRUPT);

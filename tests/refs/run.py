@@ -31,6 +31,7 @@ MOST_REFERENCES, MOST_BLOCKS, MOST_BYTES = 100, 500, 1024 * 1024
 
 RECORD = {"text": "é plain", "n": 5, "list": [1.5, None, True, {"deep": []}], "big": 10**30}
 DOCUMENT = _native.dumps(RECORD)
+LONG_TEXT = _native.dumps("\u20ac" * 3000)
 IDS = ["one", "none", "two"]
 BATCH = {"new": RECORD, "newer": [1, "x"]}
 UNFIT = {"a": 1, "b": [{(1,): 2}]}
@@ -64,6 +65,7 @@ async def withdrawn(kv: RedisKVStorage) -> None:
 METHODS = [
     Method("loads", lambda kv: _native.loads(DOCUMENT)),
     Method("loads of fields", lambda kv: _native.loads(DOCUMENT, ["n", "text"])),
+    Method("loads of a long text", lambda kv: _native.loads(LONG_TEXT)),
     Method("loads of no JSON", lambda kv: _native.loads(b'{"a":["x",}'), errors.CorruptValueError),
     Method("loads of no bytes", lambda kv: _native.loads("text"), TypeError),  # type: ignore[arg-type]
     Method("dumps", lambda kv: _native.dumps(RECORD)),
