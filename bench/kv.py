@@ -4,29 +4,29 @@
     python bench/kv.py --only latency        one of them
     python bench/kv.py --gate                under a minute; exit status 1 when the storage is too slow
 
-It starts a redis-server of its own and stops it. The contestants take turns, each with the only open connections;
-before a turn is timed, the answers of the same calls are compared with what is stored. Figures are medians over
-the rounds, with half the distance between the quartiles; "times ours" is the median (and the range) of the ratios
-within each round. CPU is that of this process with all its threads, per operation."""
+It starts a redis-server of its own and stops it. The contestants take turns, each in a process of its own and with
+the only open connections; before a turn is timed, the answers of the same calls are compared with what is stored.
+Figures are medians over the rounds, with half the distance between the quartiles; "times ours" is the median (and
+the range) of the ratios within each round. CPU is that of the client's process with all its threads, per operation."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import logging
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import contestants
 from contestants import Contestant, Native
-from harness import figures, fresh, gate, growth, records, report, workloads
+from harness import figures, fresh, gate, growth, report, workloads
 from harness.arena import Arena, Stock
 from harness.report import Progress
 from harness.rounds import Outcome, Plan, race
+from harness.seat import Seat, runner
 from harness.server import Server
 from harness.workloads import Workload
 
@@ -70,36 +70,33 @@ def chosen_names(options: argparse.Namespace) -> frozenset[str]:
     return gate.WORKLOADS if options.gate else frozenset(options.only or USUAL)
 
 
-def make_stock(names: frozenset[str]) -> Stock:
-    """Only as much as the chosen workloads read."""
-    return Stock(
-        answers=records.answers(20_000 if names & {"longest_block"} else 5_000),
-        chunks=records.chunks(3_200 if "latency" in names else 1_000),
-        reports=records.reports(200),
-    )
-
-
-async def compare(
+def compare(
     chosen: list[Workload],
     kinds: list[type[Contestant]],
     server: Server,
     options: argparse.Namespace,
     progress: Progress,
 ) -> list[Outcome]:
-    stock = make_stock(frozenset(workload.name for workload in chosen))
-    stock.load_into(server)
+    names = frozenset(workload.name for workload in chosen)
+    progress(f"{len(names)} workloads: preparing")
+    arena = Arena(Native(), server, Stock.of(names))
+    arena.stock.load_into(server)
     gc.collect()
-    gc.freeze()  # the records live as long as the run: no collection should look at them
+    gc.freeze()  # as in the other processes
+    seats = {k: Seat(k.name, server, names, uvloop=options.uvloop) for k in kinds if any(map(k.takes_part_in, names))}
+    run = runner(uvloop=options.uvloop)
     outcomes = []
-    arenas = [Arena(kind(), server, stock) for kind in kinds]
     for workload in chosen:
-        plan, taking_part = Plan(options.rounds), arenas
+        taking_part = [seat for kind, seat in seats.items() if kind.takes_part_in(workload.name)]
+        plan = Plan(options.rounds)
         if options.gate:
             plan = gate.plan(workload.name)
-            taking_part = [a for a in arenas if gate.needs(workload.name, a.contestant.name)]
-        outcomes.append(await race(workload, taking_part, plan, progress))
+            taking_part = [seat for seat in taking_part if gate.needs(workload.name, seat.name)]
+        outcomes.append(race(workload, taking_part, arena, run, plan, progress))
         progress.clear()
         report.print_outcome(outcomes[-1], OURS)
+    for seat in seats.values():
+        seat.leave()
     return outcomes
 
 
@@ -119,7 +116,7 @@ class Run:
             self._fresh(server)
         if "growth" in self.names:
             job = growth.race(Native, self.options.transport, self.options.rounds, self.progress)
-            self._add(self._in_loop(job))
+            self._add(runner(uvloop=self.options.uvloop)(job))
         if "codec" in self.names or any(name.startswith(("encode_", "decode_")) for name in self.names):
             import codec
 
@@ -135,7 +132,7 @@ class Run:
         if "scaling" in self.names:
             chosen += workloads.SCALING
         if chosen:
-            self.outcomes += self._in_loop(compare(chosen, self.kinds, server, self.options, self.progress))
+            self.outcomes += compare(chosen, self.kinds, server, self.options, self.progress)
 
     def _fresh(self, server: Server) -> None:
         kinds = [Native] if self.options.gate else self.kinds
@@ -149,13 +146,6 @@ class Run:
         for outcome in outcomes:
             report.print_outcome(outcome, OURS)
         self.outcomes += outcomes
-
-    def _in_loop(self, job: Coroutine[Any, Any, list[Outcome]]) -> list[Outcome]:
-        if not self.options.uvloop:
-            return asyncio.run(job)
-        import uvloop
-
-        return uvloop.run(job)
 
 
 def once_more(options: argparse.Namespace, measured: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from harness.endpoint import PREFIX, Endpoint
 
 if TYPE_CHECKING:
-    from harness.server import Server
+    from harness.server import Admin
 
 TTL = {"llm_response_cache": 43200}  # seconds; the other namespaces of the benchmark do not expire
 
@@ -46,11 +46,11 @@ class Contestant(ABC):
     @abstractmethod
     def storage(self, namespace: str) -> KV: ...
 
-    def forget(self, server: Server, namespace: str, ids: list[str]) -> None:
+    def forget(self, server: Admin, namespace: str, ids: list[str]) -> None:
         """Makes these ids absent, behind the client's back."""
         server.remove(namespace, ids)
 
-    def stored(self, server: Server, namespace: str, ids: list[str]) -> list[Any]:
+    def stored(self, server: Admin, namespace: str, ids: list[str]) -> list[Any]:
         """What has really been stored, read without the client."""
         return [data and json.loads(data) for data in server.rows(namespace, ids)]
 

@@ -15,7 +15,7 @@ from harness.endpoint import Endpoint
 from .base import KV, Contestant
 
 if TYPE_CHECKING:
-    from harness.server import Server
+    from harness.server import Admin
 
 STORED_ANSWERS = 2000  # a small project; the file is written as a whole each time
 
@@ -42,11 +42,11 @@ class JsonFile(Contestant):
         kv: KV = storage
         return kv
 
-    def forget(self, server: Server, namespace: str, ids: list[str]) -> None:
+    def forget(self, server: Admin, namespace: str, ids: list[str]) -> None:
         for id in ids:
             self._data[namespace].pop(id, None)
 
-    def stored(self, server: Server, namespace: str, ids: list[str]) -> list[Any]:
+    def stored(self, server: Admin, namespace: str, ids: list[str]) -> list[Any]:
         rows = json.loads(Path(self._folder, f"kv_store_{namespace}.json").read_text(encoding="utf-8"))
         return [rows.get(id) for id in ids]
 

@@ -3,14 +3,15 @@ expected."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from contestants.base import KV, Contestant
 
+from . import records
 from .records import Record
-from .server import Server
+from .server import Admin
 
 
 @dataclass
@@ -21,7 +22,16 @@ class Stock:
     chunks: Mapping[str, Record]
     reports: Mapping[str, Record]
 
-    def load_into(self, server: Server) -> None:
+    @classmethod
+    def of(cls, names: Collection[str]) -> Stock:
+        """Only as much as these workloads read."""
+        return cls(
+            answers=records.answers(20_000 if "longest_block" in names else 5_000),
+            chunks=records.chunks(3_200 if "latency" in names else 1_000),
+            reports=records.reports(200),
+        )
+
+    def load_into(self, server: Admin) -> None:
         server.load("llm_response_cache", self.answers)
         server.load("text_chunks", self.chunks)
         server.load("community_reports", self.reports)
@@ -30,7 +40,7 @@ class Stock:
 @dataclass
 class Arena:
     contestant: Contestant
-    server: Server
+    server: Admin
     stock: Stock
     answers: KV = field(init=False)
     chunks: KV = field(init=False)

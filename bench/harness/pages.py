@@ -87,7 +87,7 @@ def readme_numbers(parts: Parts) -> str:
             "![Calls per second of each client, and the limit, workload by workload](docs/benchmarks.png)",
             "",
             f"`make bench` on {where['processors']} processors ({where['machine']}), Python {where['python']}, "
-            f"redis-server {where['server']} over loopback TCP, all clients in turn in one run. "
+            f"redis-server {where['server']} over loopback TCP, all clients in turn in one run, each in a process of its own. "
             "The ratios are how many times longer the other client takes (redis.asyncio with hiredis: the faster of "
             "two ways to use it); the limit is what the server, or asyncio, can do for a client that does nothing.",
             "",
@@ -265,6 +265,9 @@ def _method() -> str:
 * One run on one machine. In each round every client has its turn with a workload, one directly after the other,
   each round beginning with another one; a ratio is taken within a round, and the median of the ratios is shown.
   Figures are medians, ± half the distance between the quartiles.
+* Each client has a process of its own for the whole run, as a program has that uses no other. In one process for all,
+  the modules, threads and garbage of the others cost the fastest one most, and what this package asks of the
+  allocator would be everyone's.
 * Before anything is timed, every answer is compared with what is stored.
 * CPU is that of the client's process with all its threads, per call. Memory is what a fresh process gains
   (resident set).

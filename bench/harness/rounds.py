@@ -8,15 +8,15 @@ import gc
 import math
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from .arena import Arena
 from .columns import Column, Figures
-from .limits import Limit
-from .workloads import Workload, WrongAnswer
+from .seat import Failure, Runner, Seat
+from .workloads import Workload
 
 Progress = Callable[[str], None]
 
@@ -86,57 +86,40 @@ def scatter(values: Sequence[float]) -> float:
     return (high - low) / 2 / median(values) if median(values) else 0.0
 
 
-async def check(workload: Workload, arena: Arena) -> None:
-    """Runs it once, which also warms it up; WrongAnswer when the result is not what is stored."""
-    argument = await workload.prepare(arena)
-    workload.check(arena, argument, await workload.run(arena, argument))
-
-
-async def attempt(step: Callable[[], Awaitable[None]], series: Series) -> None:
-    """A contestant that raises is out of this workload, and the report says why; a wrong answer ends the
-    run."""
+def attempt(step: Callable[[], Figures | None], series: Series) -> None:
+    """A contestant that fails is out of this workload, and the report says why; a wrong answer ends the run."""
     if series.failure:
         return
     try:
-        await step()
-    except WrongAnswer:
-        raise
-    except Exception as error:
-        series.failure = f"{type(error).__name__}: {error}"
+        figures = step()
+    except Failure as failure:
+        series.failure = str(failure)
         series.figures.clear()
+    else:
+        if figures:
+            series.figures.append(figures)
 
 
-async def measure(workload: Workload, arena: Arena, series: Series) -> None:
-    """One turn. The contestant is the only one with open connections meanwhile: what the threads and timers of others
-    do would be counted, and would cost the fastest one most."""
-    async with arena.opened():
-        await check(workload, arena)
-        series.figures.append(await workload.measure(arena))
-
-
-async def measure_limit(limit: Limit, arena: Arena, series: Series) -> None:
-    gc.collect()
-    figures = await limit.measure(arena.server.endpoint)
-    if figures:
-        series.figures.append(figures)
-
-
-async def race(workload: Workload, arenas: Sequence[Arena], plan: Plan, progress: Progress) -> Outcome:
-    """Measures every contestant in turns, each time after a run whose answers are checked."""
+def race(
+    workload: Workload, seats: Sequence[Seat], arena: Arena, run: Runner[Any], plan: Plan, progress: Progress
+) -> Outcome:
+    """Measures every contestant in turns, each time after a run whose answers are checked. The limits have theirs
+    in this process, by `run`; they send what the contestant of `arena` would send."""
     outcome = Outcome(workload)
-    runners = [(a, Series()) for a in arenas if a.contestant.takes_part_in(workload.name)]
-    outcome.series = {arena.contestant.name: series for arena, series in runners}
-    limits = [(limit, Series()) for limit in workload.limits(arenas[0])]
+    seated = [(seat, Series()) for seat in seats]
+    outcome.series = {seat.name: series for seat, series in seated}
+    limits = [(limit, Series()) for limit in workload.limits(arena)]
     start_time = time.monotonic()
     for number in range(plan.rounds):
         if number >= FEWEST_ROUNDS and time.monotonic() - start_time > plan.seconds:
             break
-        start = number % len(runners)
-        for arena, series in runners[start:] + runners[:start]:
-            progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {arena.contestant.name}")
-            await attempt(partial(measure, workload, arena, series), series)
+        start = number % len(seated)
+        for seat, series in seated[start:] + seated[:start]:
+            progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {seat.name}")
+            attempt(partial(seat.turn, workload), series)
         for limit, series in limits:
             progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {limit.name}")
-            await measure_limit(limit, arenas[0], series)
+            gc.collect()
+            attempt(lambda limit=limit: run(limit.measure(arena.server.endpoint)), series)  # type: ignore[misc]
     outcome.series |= {limit.name: series for limit, series in limits if series.figures}
     return outcome

@@ -49,48 +49,13 @@ def certificates(folder: Path) -> tuple[str, list[str]]:
     return files["authority"], options
 
 
-class Server:
-    """One redis-server process; use it as a context manager."""
+class Admin:
+    """The benchmark's own way to the rows on a server, beside the client that is measured."""
 
-    def __init__(self, transport: Transport = "tcp") -> None:
-        program = shutil.which("redis-server")
-        if not program:
-            raise SystemExit("bench: redis-server is missing: apt-get install -y redis-server")
-        self._folder = Path(tempfile.mkdtemp(prefix="ngr-bench-"))
-        path = str(self._folder / "socket")
-        port = free_port()
-        command = [program, "--bind", "127.0.0.1", "--unixsocket", path, "--dir", str(self._folder)]
-        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-        authority = None
-        if transport == "tls":
-            authority, options = certificates(self._folder)
-            command += ["--port", "0", "--tls-port", str(port), *options]
-        else:
-            command += ["--port", str(port)]
-        self.endpoint = Endpoint(port, socket=path if transport == "unix" else None, authority=authority)
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    def __init__(self, endpoint: Endpoint, path: str) -> None:
+        self.endpoint = endpoint
+        self.path = path  # of the Unix socket
         self.admin = redis.Redis(unix_socket_path=path, protocol=2)
-
-    def __enter__(self) -> Server:
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                self.admin.ping()
-                return self
-            except redis.ConnectionError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    self.__exit__(None, None, None)
-                    raise SystemExit("bench: redis-server did not start") from None
-                time.sleep(0.02)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.admin.close()
-        self._process.send_signal(signal.SIGCONT)
-        self._process.kill()
-        self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def version(self) -> str:
@@ -131,6 +96,50 @@ class Server:
         """Waits until a snapshot that somebody asked for is written: it would cost the next one time."""
         while self.admin.info("persistence")["rdb_bgsave_in_progress"]:
             time.sleep(0.02)
+
+
+class Server(Admin):
+    """One redis-server process; use it as a context manager."""
+
+    def __init__(self, transport: Transport = "tcp") -> None:
+        program = shutil.which("redis-server")
+        if not program:
+            raise SystemExit("bench: redis-server is missing: apt-get install -y redis-server")
+        self._folder = Path(tempfile.mkdtemp(prefix="ngr-bench-"))
+        path = str(self._folder / "socket")
+        port = free_port()
+        command = [program, "--bind", "127.0.0.1", "--unixsocket", path, "--dir", str(self._folder)]
+        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        authority = None
+        if transport == "tls":
+            authority, options = certificates(self._folder)
+            command += ["--port", "0", "--tls-port", str(port), *options]
+        else:
+            command += ["--port", str(port)]
+        endpoint = Endpoint(port, socket=path if transport == "unix" else None, authority=authority)
+        super().__init__(endpoint, path)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def __enter__(self) -> Server:
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            try:
+                self.admin.ping()
+                return self
+            except redis.ConnectionError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.__exit__(None, None, None)
+                    raise SystemExit("bench: redis-server did not start") from None
+                time.sleep(0.02)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.admin.close()
+        self._process.send_signal(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def freeze(self) -> None:
         os.kill(self._process.pid, signal.SIGSTOP)

@@ -414,3 +414,7 @@ SCALES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 SCALING: tuple[Workload, ...] = tuple(
     ManyTasks(f"scaling_{tasks}", tasks, operations=max(500, 2 * tasks)) for tasks in SCALES
 )
+
+
+def by_name(name: str) -> Workload:
+    return next(workload for workload in (*ALL, *SCALING) if workload.name == name)
