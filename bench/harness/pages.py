@@ -87,9 +87,10 @@ def readme_numbers(parts: Parts) -> str:
             "![Calls per second of each client, and the limit, workload by workload](docs/benchmarks.png)",
             "",
             f"`make bench` on {where['processors']} processors ({where['machine']}), Python {where['python']}, "
-            f"redis-server {where['server']} over loopback TCP, all clients in turn in one run, each in a process of its own. "
-            "The ratios are how many times longer the other client takes (redis.asyncio with hiredis: the faster of "
-            "two ways to use it); the limit is what the server, or asyncio, can do for a client that does nothing.",
+            f"redis-server {where['server']} over loopback TCP, all clients in turn in one run, each in a "
+            "process of its own. The ratios are how many times longer the other client takes (redis.asyncio with "
+            "hiredis: the faster of two ways to use it); the limit is what the server, or asyncio, can do for a client "
+            "that does nothing.",
             "",
             table(head, rows),
             "",

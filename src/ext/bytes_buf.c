@@ -2,9 +2,10 @@
 
 #define FIRST_ROOM  ((size_t)4 << 10)
 #define LIKELY_MOST ((size_t)1 << 20) /* no more is taken on a guess */
-#define COPIED_BELOW                                                                                         \
-    ((size_t)8 << 10) /* a smaller result is copied, which is quicker than giving memory back */
-#define KEPT_MOST ((size_t)64 << 10)
+#define KEPT_MOST   ((size_t)64 << 10)
+
+/* A smaller result is copied, which is quicker than giving memory back. */
+#define COPIED_BELOW ((size_t)8 << 10)
 
 void bytes_room_fini(struct bytes_room *room)
 {
