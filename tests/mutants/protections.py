@@ -317,8 +317,8 @@ PROTECTIONS = [
         "two keys that JSON cannot tell apart are refused",
         (23,),
         "src/ext/convert_write.c",
-        "if (other)\n        fail(e,",
-        "if (0)\n        fail(e,",
+        "if (other)\n        encode_fail(e,",
+        "if (0)\n        encode_fail(e,",
         ("tests/codec/test_types.py::test_two_keys_that_json_cannot_tell_apart_are_refused_by_name",),
     ),
     Protection(
