@@ -74,7 +74,7 @@ refs: system-test $(STAMP)-build $(STAMP)-test ## See that 100,000 calls of each
 	@$(PY) tests/refs/run.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target; SECONDS=60
+fuzz: system-build system-fuzz ## Replay what the fuzzers know, then fuzz each target, two at a time; SECONDS=60 JOBS=2
 	@$(MAKE) -C tests/fuzz -k -j$(JOBS) SECONDS=$(SECONDS)
 
 .PHONY: mutants
