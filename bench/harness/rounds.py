@@ -10,8 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from .arena import Arena
 from .columns import Column, Figures
@@ -86,22 +85,19 @@ def scatter(values: Sequence[float]) -> float:
     return (high - low) / 2 / median(values) if median(values) else 0.0
 
 
-def attempt(step: Callable[[], Figures | None], series: Series) -> None:
+def attempt(seat: Seat, workload: Workload, series: Series) -> None:
     """A contestant that fails is out of this workload, and the report says why; a wrong answer ends the run."""
     if series.failure:
         return
     try:
-        figures = step()
+        series.figures.append(seat.turn(workload))
     except Failure as failure:
         series.failure = str(failure)
         series.figures.clear()
-    else:
-        if figures:
-            series.figures.append(figures)
 
 
 def race(
-    workload: Workload, seats: Sequence[Seat], arena: Arena, run: Runner[Any], plan: Plan, progress: Progress
+    workload: Workload, seats: Sequence[Seat], arena: Arena, run: Runner, plan: Plan, progress: Progress
 ) -> Outcome:
     """Measures every contestant in turns, each time after a run whose answers are checked. The limits have theirs
     in this process, by `run`; they send what the contestant of `arena` would send."""
@@ -116,10 +112,11 @@ def race(
         start = number % len(seated)
         for seat, series in seated[start:] + seated[:start]:
             progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {seat.name}")
-            attempt(partial(seat.turn, workload), series)
+            attempt(seat, workload, series)
         for limit, series in limits:
             progress(f"{workload.name}: round {number + 1} of {plan.rounds}: {limit.name}")
             gc.collect()
-            attempt(lambda limit=limit: run(limit.measure(arena.server.endpoint)), series)  # type: ignore[misc]
+            if figures := run(limit.measure(arena.server.endpoint)):
+                series.figures.append(figures)
     outcome.series |= {limit.name: series for limit, series in limits if series.figures}
     return outcome

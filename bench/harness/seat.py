@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Collection, Coroutine
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any
 
 import contestants
 
@@ -22,8 +22,7 @@ from .endpoint import Endpoint
 from .server import Admin
 from .workloads import Workload, WrongAnswer
 
-T = TypeVar("T")
-Runner = Callable[[Coroutine[Any, Any, T]], T]
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
 # A fork would begin with what this process has done to its own memory.
 SPAWN = multiprocessing.get_context("spawn")
@@ -33,7 +32,7 @@ class Failure(Exception):
     """A contestant raised; its words."""
 
 
-def runner(*, uvloop: bool) -> Runner[Any]:
+def runner(*, uvloop: bool) -> Runner:
     """Runs coroutines, one after the other, on one event loop."""
     if uvloop:
         from uvloop import new_event_loop

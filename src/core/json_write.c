@@ -457,14 +457,7 @@ static ngr_status open_bracket(struct ngr_json_writer *w, char bracket)
 {
     if (w->depth == NGR_JSON_MAX_DEPTH)
         return NGR_E_ENCODE;
-    char *at = begin_short(w, 1);
-    ngr_status st = NGR_OK;
-    if (at) {
-        *at = bracket;
-        end_short(w, at + 1);
-    } else {
-        st = ngr_json_number_text(w, &bracket, 1);
-    }
+    ngr_status st = write_word(w, &bracket, 1);
     if (st != NGR_OK)
         return st;
     w->depth++;

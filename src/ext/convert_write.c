@@ -268,10 +268,13 @@ static int encode_further(struct encoder *e, PyObject *value)
     return rc;
 }
 
-static int encode_value(struct encoder *e, PyObject *value)
+/* Any value; answers likewise. */
+static inline int encode_value(struct encoder *e, PyObject *value)
 {
     ngr_status st;
-    return write_scalar(e, value, &st) ? encode_check(e, st) : encode_further(e, value);
+    if (write_scalar(e, value, &st))
+        return encode_check(e, st) < 0 ? -1 : 1;
+    return encode_further(e, value);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -394,15 +397,8 @@ static inline int encode_key(struct encoder *e, PyObject *key)
 static int encode_elements(struct encoder *e, struct encode_level *top)
 {
     PyObject *const *items = PySequence_Fast_ITEMS(top->items);
-    ngr_status st;
     while (top->next < top->size) {
-        PyObject *value = items[top->next++];
-        if (write_scalar(e, value, &st)) {
-            if (st != NGR_OK)
-                return encode_check(e, st);
-            continue;
-        }
-        int rc = encode_further(e, value);
+        int rc = encode_value(e, items[top->next++]);
         if (rc <= 0)
             return rc;
     }

@@ -66,7 +66,8 @@ TEST(a_request_on_an_idle_connection_leaves_at_once)
     scene_close(&s);
 }
 
-/* How many requests each write had while 20 were asked for, as digits from 'a' on, up to the tick's end. */
+/* How many requests each write had while 20 were asked for, as letters from 'a' for one on, up to the tick's
+ * end. */
 static const char *writes_of_a_crowd(struct scene *s)
 {
     static struct outcome o[20];
